@@ -1,0 +1,1 @@
+//! Packets from a file, a pipe or an interface, with their time, link type and lengths.

@@ -1,0 +1,1 @@
+//! Messages and exchanges from bytes, strictly judged: HTTP/1 in one wing, HTTP/2 in another.

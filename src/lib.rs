@@ -1,0 +1,10 @@
+//! Why did the edge show a 520? The packets between the reverse proxy and its origin know.
+#![deny(unsafe_code, unused_must_use)]
+#![warn(missing_docs)]
+
+pub mod capture;
+pub mod http;
+pub mod tcp;
+pub mod timeline;
+pub mod tls;
+pub mod wire;

@@ -1,0 +1,23 @@
+//! What a connection hands its bytes to.
+
+use crate::timeline::{Mark, Peer, Timeline};
+
+/// The layers above TCP on one connection.
+///
+/// Both streams arrive in order, each byte once. `start` is the stream offset of the first byte and the packet
+/// that completed its delivery. Implementations write what they learn into `line`.
+pub trait Application {
+    /// The next `bytes` of the stream of `from`.
+    fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark);
+
+    /// The capture does not hold the next `len` bytes of the stream of `from` (the other peer acknowledged
+    /// them, or the snap length cut them off). A connection that the capture joins in the middle begins with
+    /// a gap of length 0 in each direction.
+    fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark);
+
+    /// The stream of `from` has ended in order: its FIN came, and every byte before it.
+    fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark);
+
+    /// Nothing more will come on this connection: both sides are done, it was reset, or the capture ended.
+    fn finish(&mut self, line: &mut Timeline);
+}

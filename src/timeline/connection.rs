@@ -1,0 +1,316 @@
+//! The record of one TCP connection.
+
+use super::{ByPeer, Endpoint, Exchange, H2, PacketRef, Peer, Rst, Tls, Unsolicited};
+
+/// Everything that is known of one connection: the detectors' only input beside the [`super::Capture`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Timeline {
+    /// Number of the connection: Wireshark's `tcp.stream`.
+    pub index: u32,
+    /// The TCP client and the TCP server.
+    pub endpoint: ByPeer<Endpoint>,
+    /// First packet seen.
+    pub first: PacketRef,
+    /// Last packet seen.
+    pub last: PacketRef,
+    /// How the connection began, as far as the capture shows.
+    pub start: Start,
+    /// The segments of the three-way handshake (RFC 9293 section 3.5).
+    pub connect: Connect,
+    /// What each peer sent: `direction[Peer::Edge]` is from the edge to the origin.
+    pub direction: ByPeer<Direction>,
+    /// Least time from a segment to its acknowledgment seen, in nanoseconds: the SYN-ACK's first.
+    pub rtt_ns: Option<i64>,
+    /// Where the capture was taken, told from TTLs and from the handshake's timing.
+    pub vantage: Vantage,
+    /// Facts of the TLS layer; none on a connection in clear text.
+    pub tls: Option<Box<Tls>>,
+    /// Facts of HTTP/2 connections.
+    pub h2: Option<Box<H2>>,
+    /// Exchanges in order of their number; a clean one may have been folded into `folded`.
+    pub exchanges: Vec<Exchange>,
+    /// Clean exchanges that are counted and no longer kept.
+    pub folded: u64,
+    /// Response bytes that belong to no request.
+    pub unsolicited: Vec<Unsolicited>,
+    /// The application protocol that was recognised (`http/1.1`, `h2`, `websocket` ...).
+    pub protocol: Option<&'static str>,
+    /// ICMP errors that quote this connection.
+    pub unreachable: Vec<Unreachable>,
+    /// Bytes within segments that the capture's snap length cut off.
+    pub cut_bytes: u64,
+    /// Packets that were in the capture twice.
+    pub duplicated_packets: u64,
+    /// Bytes that were sent twice with different contents; the first seen were taken.
+    pub conflicting_bytes: u64,
+    /// True where the table of connections had to give this one up before it ended (memory bound).
+    pub given_up: bool,
+}
+
+impl Timeline {
+    /// A new record of a connection whose first packet is `first`.
+    #[must_use]
+    pub fn new(index: u32, edge: Endpoint, origin: Endpoint, first: PacketRef) -> Self {
+        Self {
+            index,
+            endpoint: ByPeer { edge, origin },
+            first,
+            last: first,
+            start: Start::MidStream,
+            connect: Connect::default(),
+            direction: ByPeer::default(),
+            rtt_ns: None,
+            vantage: Vantage::Unknown,
+            tls: None,
+            h2: None,
+            exchanges: Vec::new(),
+            folded: 0,
+            unsolicited: Vec::new(),
+            protocol: None,
+            unreachable: Vec::new(),
+            cut_bytes: 0,
+            duplicated_packets: 0,
+            conflicting_bytes: 0,
+            given_up: false,
+        }
+    }
+
+    /// How the connection ended, as far as the capture shows.
+    #[must_use]
+    pub fn end(&self) -> End {
+        match self.start {
+            Start::Refused => return End::Refused,
+            Start::Unanswered => return End::Unanswered,
+            Start::Handshake | Start::MidStream => {}
+        }
+        match self.closes().next() {
+            None => End::Open,
+            Some(Close::Fin { from: Peer::Origin, .. }) => End::ClosedByOrigin,
+            Some(Close::Fin { from: Peer::Edge, .. }) => End::ClosedByEdge,
+            Some(Close::Rst { from: Peer::Origin, .. }) => End::ResetByOrigin,
+            Some(Close::Rst { from: Peer::Edge, .. }) => End::ResetByEdge,
+        }
+    }
+
+    /// Every FIN and RST of both peers in the order of the packets.
+    pub fn closes(&self) -> impl Iterator<Item = Close<'_>> {
+        let mut all: Vec<Close<'_>> = Vec::new();
+        for from in [Peer::Edge, Peer::Origin] {
+            all.extend(self.direction[from].fins.iter().map(|fin| Close::Fin { from, fin }));
+            all.extend(self.direction[from].rsts.iter().map(|rst| Close::Rst { from, rst }));
+        }
+        all.sort_by_key(|close| close.packet().number);
+        all.into_iter()
+    }
+
+    /// The first FIN or RST that `from` sent.
+    #[must_use]
+    pub fn first_close(&self, from: Peer) -> Option<Close<'_>> {
+        self.closes().find(|close| close.from() == from)
+    }
+
+    /// The exchange with this number.
+    #[must_use]
+    pub fn exchange(&self, number: u32) -> Option<&Exchange> {
+        self.exchanges.iter().find(|exchange| exchange.number == number)
+    }
+
+    /// True where every byte that `from` sent up to `offset` was acknowledged by the other peer.
+    #[must_use]
+    pub fn delivered(&self, from: Peer, offset: u64) -> bool {
+        self.direction[from].acked >= offset
+    }
+}
+
+/// A FIN or a RST with its sender.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Close<'a> {
+    /// An orderly close.
+    Fin {
+        /// The peer that sent it.
+        from: Peer,
+        /// The segment.
+        fin: &'a Fin,
+    },
+    /// An abortive close.
+    Rst {
+        /// The peer that its source address names.
+        from: Peer,
+        /// The segment.
+        rst: &'a Rst,
+    },
+}
+
+impl Close<'_> {
+    /// The packet.
+    #[must_use]
+    pub fn packet(&self) -> PacketRef {
+        match self {
+            Self::Fin { fin, .. } => fin.packet,
+            Self::Rst { rst, .. } => rst.packet,
+        }
+    }
+
+    /// The peer that the source address names.
+    #[must_use]
+    pub fn from(&self) -> Peer {
+        match self {
+            Self::Fin { from, .. } | Self::Rst { from, .. } => *from,
+        }
+    }
+}
+
+/// How a connection began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// SYN and SYN-ACK, or one of them and data after it.
+    Handshake,
+    /// The SYN was answered by a RST.
+    Refused,
+    /// No answer to the SYN, or no answer to the SYN-ACK.
+    Unanswered,
+    /// The capture began after the connection.
+    MidStream,
+}
+
+/// How a connection ended: what its first FIN or RST says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// No FIN and no RST until the capture ended.
+    Open,
+    /// The origin's FIN came first.
+    ClosedByOrigin,
+    /// The edge's FIN came first.
+    ClosedByEdge,
+    /// A RST with the origin's address came first.
+    ResetByOrigin,
+    /// A RST with the edge's address came first.
+    ResetByEdge,
+    /// Never established: the SYN was refused.
+    Refused,
+    /// Never established: no answer.
+    Unanswered,
+}
+
+/// The segments of the three-way handshake.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Connect {
+    /// Every SYN of the edge: the first and its repetitions.
+    pub syns: Vec<PacketRef>,
+    /// Every SYN-ACK of the origin.
+    pub syn_acks: Vec<PacketRef>,
+    /// The edge's first segment that acknowledges the SYN-ACK.
+    pub ack: Option<PacketRef>,
+}
+
+impl Connect {
+    /// True once the edge has acknowledged the SYN-ACK.
+    #[must_use]
+    pub fn established(&self) -> bool {
+        self.ack.is_some()
+    }
+}
+
+/// What one peer sent to the other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Direction {
+    /// Segments, retransmissions among them.
+    pub packets: u64,
+    /// Bytes of the stream that were seen, each counted once.
+    pub bytes: u64,
+    /// Segments that repeat bytes already seen, or fill a hole that was reported lost.
+    pub retransmitted: u64,
+    /// Segments that the network lost: sent again by the sender and never acknowledged before.
+    pub lost: u64,
+    /// Bytes that the other peer acknowledged though the capture does not hold them.
+    pub missed_by_capture: u64,
+    /// Highest offset of the stream sent so far.
+    pub sent: u64,
+    /// Highest offset of the stream that the other peer acknowledged.
+    pub acked: u64,
+    /// The packet that raised `acked` last.
+    pub acked_at: Option<PacketRef>,
+    /// First segment with payload.
+    pub first_data: Option<PacketRef>,
+    /// Last segment with payload that was new.
+    pub last_data: Option<PacketRef>,
+    /// FIN segments, repetitions included.
+    pub fins: Vec<Fin>,
+    /// RST segments whose source address is this peer's.
+    pub rsts: Vec<Rst>,
+    /// TTL or hop limit of this peer's packets, most frequent first seen.
+    pub ttl: Option<u8>,
+    /// Maximum segment size that this peer announced in its SYN (RFC 9293 section 3.7.1).
+    pub mss: Option<u16>,
+    /// Largest payload of one segment that was acknowledged.
+    pub largest_acked: u32,
+    /// The oldest bytes that wait for an acknowledgment, where they were sent more than once.
+    pub stuck: Option<Stuck>,
+    /// Segments that announced a window of 0.
+    pub zero_windows: u32,
+    /// The first of them.
+    pub first_zero_window: Option<PacketRef>,
+    /// Longest time from a window of 0 to the segment that opened it again, in nanoseconds.
+    pub longest_zero_window_ns: i64,
+    /// Keep-alive probes (RFC 9293 section 3.8.4).
+    pub keep_alive_probes: u32,
+}
+
+/// Bytes that were repeated and not acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    /// Offset of the first byte.
+    pub offset: u64,
+    /// Length of the segment in bytes.
+    pub len: u32,
+    /// Times that it was sent, the first included.
+    pub sends: u32,
+    /// First time sent.
+    pub first: PacketRef,
+    /// Last time sent.
+    pub last: PacketRef,
+}
+
+/// One FIN segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fin {
+    /// The packet.
+    pub packet: PacketRef,
+    /// Offset of the end of its sender's stream: the bytes sent before it.
+    pub offset: u64,
+    /// Offset of the other peer's stream that this segment acknowledges: bytes beyond it were not yet
+    /// received when it was sent.
+    pub acked: u64,
+}
+
+/// Where the capture was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vantage {
+    /// On the origin's host.
+    Origin,
+    /// On the edge's host.
+    Edge,
+    /// On neither.
+    Between,
+    /// Cannot be told.
+    Unknown,
+}
+
+/// An ICMP or ICMPv6 error that quotes a segment of the connection (RFC 792, RFC 4443).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreachable {
+    /// The packet.
+    pub packet: PacketRef,
+    /// Who sent the message.
+    pub from: std::net::IpAddr,
+    /// The peer whose segment is quoted.
+    pub about: Peer,
+    /// ICMP type.
+    pub kind: u8,
+    /// ICMP code.
+    pub code: u8,
+    /// True for ICMPv6.
+    pub v6: bool,
+    /// Next-hop MTU of a "fragmentation needed" or "packet too big" message.
+    pub mtu: Option<u32>,
+}

@@ -1,0 +1,66 @@
+//! The vocabulary that every room shares: what happened on one connection, in typed facts.
+//!
+//! The left half of the house (`tcp`, `tls`, `http`) writes a [`Timeline`] for each connection; the right half
+//! (`detect`, `verdict`, `report`) reads nothing else. This room depends on no other.
+
+mod capture;
+mod connection;
+mod deviation;
+mod edge;
+mod exchange;
+mod h2;
+mod observed;
+mod reset;
+mod story;
+mod time;
+mod tls;
+
+pub use capture::{Capture, IdleClose, OriginFacts};
+pub use connection::{Close, Connect, Direction, End, Fin, Start, Stuck, Timeline, Unreachable, Vantage};
+pub use deviation::{Deviation, Rule};
+pub use edge::Edge;
+pub use exchange::{BodyState, Coding, Exchange, Framing, Interim, Request, Response, Unsolicited, Visibility};
+pub use h2::{GoAway, H2, H2Error, NotH2, StreamReset};
+pub use observed::{ByPeer, Endpoint};
+pub use reset::{Rst, RstLook, RstSender, RstSign};
+pub use story::{Event, EventKind, Teller};
+pub use time::{Mark, PacketRef, Time};
+pub use tls::{
+    Alert, AlertDescription, Certificate, CertificateFault, ClientHello, HandshakePhase, NotTls, ServerHello, Spoken,
+    Tls, TlsVersion,
+};
+
+/// One of the two ends of a captured connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Peer {
+    /// The reverse proxy: the TCP client.
+    Edge,
+    /// The server that answers it: the TCP server.
+    Origin,
+}
+
+impl Peer {
+    /// The peer at the far end.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Edge => Self::Origin,
+            Self::Origin => Self::Edge,
+        }
+    }
+
+    /// The stable lower-case word for reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Origin => "origin",
+        }
+    }
+}
+
+impl std::fmt::Display for Peer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

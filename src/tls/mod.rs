@@ -1,0 +1,1 @@
+//! Records, handshake, certificates, alerts; plain bytes where there is a key log.

@@ -1,0 +1,1 @@
+//! One packet decoded: link layers, tunnels, IP, fragments, TCP or ICMP.
