@@ -3,8 +3,10 @@
 #![warn(missing_docs)]
 
 pub mod capture;
+pub mod detect;
 pub mod http;
 pub mod tcp;
 pub mod timeline;
 pub mod tls;
+pub mod verdict;
 pub mod wire;

@@ -27,6 +27,24 @@ pub struct Edge {
     pub tolerates: Vec<Rule>,
 }
 
+impl Default for Edge {
+    /// Cloudflare's public values.
+    fn default() -> Self {
+        Self {
+            profile: "cloudflare".to_owned(),
+            connect_timeout_s: 19.0,
+            ack_timeout_s: 90.0,
+            handshake_timeout_s: 15.0,
+            response_timeout_s: 120.0,
+            response_timeout_given: false,
+            idle_timeout_s: 900.0,
+            header_limit: 16 * 1024,
+            headers_limit: 32 * 1024,
+            tolerates: vec![Rule::LineFeedAlone, Rule::FoldedLine],
+        }
+    }
+}
+
 impl Edge {
     /// True where a wait of `seconds` without a byte of response is as long as the edge's read timeout.
     ///
