@@ -284,7 +284,7 @@ pub struct Fin {
 }
 
 /// Where the capture was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Vantage {
     /// On the origin's host.
     Origin,
@@ -293,6 +293,7 @@ pub enum Vantage {
     /// On neither.
     Between,
     /// Cannot be told.
+    #[default]
     Unknown,
 }
 

@@ -44,6 +44,20 @@ pub struct Endpoint {
     pub port: u16,
 }
 
+/// Ports that web servers listen on: the registered ones, the usual ones of application servers, and those that
+/// Cloudflare connects to (developers.cloudflare.com/fundamentals/reference/network-ports).
+const WEB_PORTS: [u16; 20] = [
+    80, 443, 3000, 5000, 8000, 8008, 8080, 8081, 8443, 8880, 8888, 9000, 2052, 2053, 2082, 2083, 2086, 2087, 2095, 2096,
+];
+
+impl Endpoint {
+    /// True for a port that web servers usually listen on.
+    #[must_use]
+    pub fn is_web_port(&self) -> bool {
+        WEB_PORTS.contains(&self.port)
+    }
+}
+
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         SocketAddr::new(self.address, self.port).fmt(f)

@@ -18,6 +18,13 @@ impl Time {
     pub fn seconds_since(self, earlier: Self) -> f64 {
         self.nanos_since(earlier) as f64 / 1e9
     }
+
+    /// The day in UTC, as `2026-11-24`.
+    #[must_use]
+    pub fn date(self) -> String {
+        let timestamp = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        timestamp.strftime("%Y-%m-%d").to_string()
+    }
 }
 
 /// One packet of the merged input: its number (from 1, as Wireshark counts) and its time.

@@ -345,3 +345,22 @@ pub enum CertificateFault {
         problem: String,
     },
 }
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired { not_after } => write!(f, "it expired on {}", not_after.date()),
+            Self::NotYetValid { not_before } => write!(f, "it is not valid before {}", not_before.date()),
+            Self::SelfSigned => f.write_str("it is self-signed"),
+            Self::Untrusted { issuer } => write!(f, "its issuer \"{issuer}\" is not trusted"),
+            Self::NameMismatch { wanted, names } => {
+                write!(
+                    f,
+                    "it is for {} and not for {wanted}",
+                    if names.is_empty() { "no name".into() } else { names.join(", ") }
+                )
+            }
+            Self::Weak { problem } => f.write_str(problem),
+        }
+    }
+}
