@@ -1,1 +1,52 @@
 //! Packets from a file, a pipe or an interface, with their time, link type and lengths.
+//!
+//! [`Input`] merges one or several captures by time. pcap and pcapng are recognised by their content, in clear or
+//! packed with gzip or zstd. A file is read in large blocks into a reused buffer; packets are borrowed from it.
+
+mod buffer;
+mod error;
+mod filter;
+mod input;
+mod interface;
+mod link_type;
+mod order;
+mod pcap;
+mod pcapng;
+mod reader;
+mod source;
+mod summary;
+#[cfg(test)]
+mod testing;
+mod unpack;
+
+pub use error::{CaptureError, Damage};
+pub use filter::Filter;
+pub use input::{Input, Item};
+pub use link_type::LinkType;
+pub use reader::Format;
+pub use summary::{Cut, Summary};
+
+use crate::timeline::{PacketRef, Time};
+
+/// One packet, borrowed from the reader's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Number in the merged input, from 1, as Wireshark counts.
+    pub number: u64,
+    /// Time of capture.
+    pub time: Time,
+    /// What the bytes begin with.
+    pub link: LinkType,
+    /// Length on the wire in bytes: never less than `data`.
+    pub wire_len: u32,
+    /// The bytes that were captured: fewer than `wire_len` where the snap length cut the packet.
+    pub data: &'a [u8],
+}
+
+impl Packet<'_> {
+    /// Number and time.
+    #[must_use]
+    pub fn reference(&self) -> PacketRef {
+        PacketRef { number: self.number, time: self.time }
+    }
+}

@@ -1,0 +1,130 @@
+//! The one block of memory that a capture is read through.
+
+use std::io::{self, Read as _};
+use std::ops::Range;
+
+use super::source::Source;
+
+/// A window that moves over the bytes of a capture. Nothing is lost until it is consumed.
+///
+/// Ranges that [`Buffer::consume`] returns can be looked at with [`Buffer::bytes`] until the next call of
+/// [`Buffer::fill`].
+pub(super) struct Buffer {
+    source: Source,
+    block: Vec<u8>,
+    /// First byte of `block` that was not consumed yet.
+    start: usize,
+    /// End of what was read into `block`.
+    end: usize,
+    /// Offset in the capture of the byte at `start`.
+    offset: u64,
+}
+
+impl Buffer {
+    pub(super) fn new(source: Source) -> Self {
+        Self { source, block: vec![0; FIRST_BLOCK], start: 0, end: 0, offset: 0 }
+    }
+
+    /// Offset in the capture of the first byte that was not consumed.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Bytes that were read and not consumed.
+    pub(super) fn available(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// Bytes taken from the file so far, as they are stored.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.source.bytes_read()
+    }
+
+    /// Makes `len` bytes available: true, or false where the capture ends before.
+    ///
+    /// Memory grows with what arrives, not with what is asked for.
+    ///
+    /// # Errors
+    /// What the operating system or the unpacker says.
+    #[inline]
+    pub(super) fn fill(&mut self, len: usize) -> io::Result<bool> {
+        if self.available() >= len { Ok(true) } else { self.refill(len) }
+    }
+
+    /// The next `N` bytes; none where fewer are available.
+    #[inline]
+    pub(super) fn peek<const N: usize>(&self) -> Option<&[u8; N]> {
+        self.ahead().first_chunk()
+    }
+
+    /// All bytes that are available.
+    #[inline]
+    pub(super) fn ahead(&self) -> &[u8] {
+        self.block.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Passes over `len` available bytes and says where they are.
+    #[inline]
+    pub(super) fn consume(&mut self, len: usize) -> Range<usize> {
+        let len = len.min(self.available());
+        let from = self.start;
+        self.start += len;
+        self.offset += len as u64;
+        from..self.start
+    }
+
+    /// Passes over `len` bytes that need not be available: true, or false where the capture ends before.
+    ///
+    /// # Errors
+    /// What the operating system or the unpacker says.
+    pub(super) fn skip(&mut self, mut len: u64) -> io::Result<bool> {
+        while len > 0 {
+            if !self.fill(1)? {
+                return Ok(false);
+            }
+            len -= self.consume(usize::try_from(len).unwrap_or(usize::MAX)).len() as u64;
+        }
+        Ok(true)
+    }
+
+    /// Bytes that were consumed since the last call of `fill`.
+    #[inline]
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.block.get(range).unwrap_or_default()
+    }
+
+    #[cold]
+    fn refill(&mut self, len: usize) -> io::Result<bool> {
+        while self.available() < len {
+            self.make_room();
+            let room = self.block.get_mut(self.end..).unwrap_or_default();
+            match self.source.read(room) {
+                Ok(0) => return Ok(false),
+                Ok(n) => self.end += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Moves what is not consumed to the front, and enlarges the block where that fills it.
+    fn make_room(&mut self) {
+        if self.start > 0 {
+            self.block.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.offset > 0 && self.block.len() < BLOCK {
+            self.block.resize(BLOCK, 0);
+        } else if self.end == self.block.len() {
+            self.block.resize(self.block.len() * 2, 0);
+        }
+    }
+}
+
+/// The first read: enough to look at a file's first packet.
+const FIRST_BLOCK: usize = 16 * 1024;
+
+/// Every read after the first: larger ones were measured not to be faster.
+const BLOCK: usize = 512 * 1024;

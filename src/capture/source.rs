@@ -1,0 +1,119 @@
+//! Where a capture's bytes come from: a file or standard input, in clear or packed.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Stdin};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::unpack::Zstd;
+
+/// The name that stands for standard input.
+pub(super) const STANDARD_INPUT: &str = "-";
+
+/// An opened capture: reads its bytes, unpacked.
+pub(super) enum Source {
+    Clear(Raw),
+    Gzip(Box<MultiGzDecoder<BufReader<Raw>>>),
+    Zstd(Box<Zstd<BufReader<Raw>>>),
+}
+
+impl Source {
+    /// Opens `path`, or standard input for `-`, and looks at its first bytes to tell whether it is packed.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let handle = if path == Path::new(STANDARD_INPUT) {
+            Handle::StandardInput(io::stdin())
+        } else {
+            Handle::File(File::open(path)?)
+        };
+        let raw = Raw::peek(handle)?;
+        Ok(match raw.peeked {
+            [0x1f, 0x8b, ..] => Self::Gzip(Box::new(MultiGzDecoder::new(packed(raw)))),
+            ZSTD_MAGIC | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Self::Zstd(Box::new(Zstd::new(packed(raw)))),
+            _ => Self::Clear(raw),
+        })
+    }
+
+    /// Bytes taken from the file so far, as they are stored.
+    pub(super) fn bytes_read(&self) -> u64 {
+        match self {
+            Self::Clear(raw) => raw.taken,
+            Self::Gzip(gzip) => gzip.get_ref().get_ref().taken,
+            Self::Zstd(zstd) => zstd.inner().get_ref().taken,
+        }
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Clear(raw) => raw.read(buffer),
+            Self::Gzip(gzip) => gzip.read(buffer),
+            Self::Zstd(zstd) => zstd.read(buffer),
+        }
+    }
+}
+
+/// Stored bytes, of which the first few have been looked at and are handed out again.
+pub(super) struct Raw {
+    handle: Handle,
+    peeked: [u8; 4],
+    /// The part of `peeked` that is still to be handed out.
+    pending: std::ops::Range<usize>,
+    taken: u64,
+}
+
+impl Raw {
+    fn peek(mut handle: Handle) -> io::Result<Self> {
+        let mut peeked = [0; 4];
+        let mut len = 0;
+        while let Some(rest) = peeked.get_mut(len..).filter(|rest| !rest.is_empty()) {
+            match handle.read(rest) {
+                Ok(0) => break,
+                Ok(n) => len += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self { handle, peeked, pending: 0..len, taken: len as u64 })
+    }
+}
+
+impl Read for Raw {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.pending.is_empty() {
+            let n = self.peeked.get(self.pending.clone()).unwrap_or_default().read(buffer)?;
+            self.pending.start += n;
+            return Ok(n);
+        }
+        let n = self.handle.read(buffer)?;
+        self.taken += n as u64;
+        Ok(n)
+    }
+}
+
+enum Handle {
+    File(File),
+    StandardInput(Stdin),
+}
+
+impl Read for Handle {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::StandardInput(stdin) => stdin.read(buffer),
+        }
+    }
+}
+
+fn packed(raw: Raw) -> BufReader<Raw> {
+    BufReader::with_capacity(PACKED_BLOCK, raw)
+}
+
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Packed bytes are read in blocks of this size.
+const PACKED_BLOCK: usize = 128 * 1024;

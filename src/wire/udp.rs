@@ -1,0 +1,97 @@
+//! Tunnels in UDP: VXLAN (RFC 7348), Geneve (RFC 8926) and GRE (RFC 8086).
+
+use super::decoder::Reason;
+use super::link::TRANSPARENT_ETHERNET;
+use super::view::View;
+use super::walk::{Layer, Step};
+use super::{gre, link};
+
+/// source port (2), destination port (2), length (2), checksum (2)
+///
+/// # Errors
+/// The datagram holds no tunnel.
+pub(super) fn tunnel(at: View<'_>) -> Result<Step<'_>, Reason> {
+    let (&[_, _, p0, p1, l0, l1, _, _], payload) = at.header()?;
+    // 0 is the length of a jumbogram.
+    let payload = match usize::from(u16::from_be_bytes([l0, l1])) {
+        0 => payload,
+        len => payload.limit(len.checked_sub(8).ok_or(Reason::Malformed)?),
+    };
+    match u16::from_be_bytes([p0, p1]) {
+        VXLAN | VXLAN_LINUX => vxlan(payload),
+        GENEVE => geneve(payload),
+        GRE_IN_UDP => gre::tunnel(payload),
+        _ => Err(Reason::NotTcp),
+    }
+}
+
+/// flags (1), reserved (3), network identifier (3), reserved (1)
+fn vxlan(at: View<'_>) -> Result<Step<'_>, Reason> {
+    let (&[flags, ..], frame) = at.header::<8>()?;
+    if flags & 0x08 == 0 {
+        return Err(Reason::NotTcp);
+    }
+    link::ethernet(frame)
+}
+
+/// version and length of the options (1), flags (1), protocol type (2), network identifier (3), reserved (1)
+fn geneve(at: View<'_>) -> Result<Step<'_>, Reason> {
+    let (&[version, _, high, low, ..], rest) = at.header::<8>()?;
+    if version >> 6 != 0 {
+        return Err(Reason::NotTcp);
+    }
+    let payload = rest.skip(usize::from(version & 0x3f) * 4)?;
+    match u16::from_be_bytes([high, low]) {
+        protocol @ (link::IPV4 | link::IPV6 | TRANSPARENT_ETHERNET) => Ok(Step(Layer::Ether(protocol), payload)),
+        _ => Err(Reason::NotTcp),
+    }
+}
+
+const VXLAN: u16 = 4789;
+/// What Linux used before the port was assigned; Flannel still does.
+const VXLAN_LINUX: u16 = 8472;
+const GENEVE: u16 = 6081;
+const GRE_IN_UDP: u16 = 4754;
+
+#[cfg(test)]
+mod tests {
+    use super::super::Reason;
+    use super::super::testing::{ethernet, ip4, payload, tcp4, tcp6, udp4};
+    use crate::capture::LinkType;
+
+    #[test]
+    fn vxlan_on_the_assigned_port_and_on_linuxs() {
+        let frame = ethernet(0x0800, &tcp4(b"four"));
+        for port in [4789, 8472] {
+            let tunnel = [&[0x08, 0, 0, 0, 0, 0, 1, 0][..], &frame].concat();
+            assert_eq!(payload(LinkType::RAW, &udp4(port, &tunnel)), Ok(b"four".to_vec()));
+        }
+        let no_identifier = [&[0; 8][..], &frame].concat();
+        assert_eq!(payload(LinkType::RAW, &udp4(4789, &no_identifier)), Err(Reason::NotTcp));
+        assert_eq!(payload(LinkType::RAW, &udp4(53, &frame)), Err(Reason::NotTcp));
+    }
+
+    #[test]
+    fn geneve_with_options_around_frames_and_packets() {
+        let geneve = |kind: [u8; 2], inner: &[u8]| {
+            let [k0, k1] = kind;
+            udp4(6081, &[&[0x02, 0, k0, k1, 0, 0, 1, 0][..], &[9; 8], inner].concat())
+        };
+        let frame = ethernet(0x0800, &tcp4(b"four"));
+        assert_eq!(payload(LinkType::RAW, &geneve([0x65, 0x58], &frame)), Ok(b"four".to_vec()));
+        assert_eq!(payload(LinkType::RAW, &geneve([0x86, 0xdd], &tcp6(b"six"))), Ok(b"six".to_vec()));
+        assert_eq!(payload(LinkType::RAW, &geneve([0x12, 0x34], &frame)), Err(Reason::NotTcp));
+    }
+
+    #[test]
+    fn gre_in_udp() {
+        let tunnel = [&[0, 0, 8, 0][..], &tcp4(b"four")].concat();
+        assert_eq!(payload(LinkType::RAW, &udp4(4754, &tunnel)), Ok(b"four".to_vec()));
+    }
+
+    #[test]
+    fn a_length_below_the_header_is_malformed() {
+        let header = [0, 1, 0x12, 0xb5, 0, 7, 0, 0, 8, 0, 0, 0];
+        assert_eq!(payload(LinkType::RAW, &ip4(17, &header)), Err(Reason::Malformed));
+    }
+}
