@@ -7,6 +7,17 @@ use crate::timeline::{Mark, Peer, Timeline};
 /// Both streams arrive in order, each byte once. `start` is the stream offset of the first byte and the packet
 /// that completed its delivery. Implementations write what they learn into `line`.
 pub trait Application {
+    /// Who sends bytes like these as the first ones of a connection, where that can be told: decides the
+    /// roles where the SYN is missing.
+    #[must_use]
+    fn likely_sender(bytes: &[u8]) -> Option<Peer>
+    where
+        Self: Sized,
+    {
+        let _ = bytes;
+        None
+    }
+
     /// The next `bytes` of the stream of `from`.
     fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark);
 

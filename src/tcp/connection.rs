@@ -1,0 +1,501 @@
+//! The state of one connection while its packets come.
+
+use super::application::Application;
+use super::habits::Habits;
+use super::reset::{self, Surroundings};
+use super::stream::{Arrival, Payload, Piece, Stream};
+use super::vantage::vantage;
+use crate::timeline::{ByPeer, Direction, Fin, PacketRef, Peer, RstSign, Start, Stuck, Timeline, Unreachable};
+use crate::wire::{Segment, SeqNumber};
+
+/// A segment that fills a hole later than this after the bytes behind it was sent again, not overtaken.
+const REORDER_NS: i64 = 3_000_000;
+
+/// FIN, RST, SYN and SYN-ACK segments that one record keeps.
+const KEPT_SEGMENTS: usize = 64;
+
+/// One connection: its record, its two streams, and the layers above.
+#[derive(Debug)]
+pub(super) struct Connection<A> {
+    pub(super) line: Timeline,
+    app: A,
+    stream: ByPeer<Stream>,
+    habits: ByPeer<Habits>,
+    flight: ByPeer<Flight>,
+    /// The initial sequence number of each side's SYN, or the number before its first one seen.
+    initial: ByPeer<Option<SeqNumber>>,
+    /// True until the first payload has settled who is the server, where the SYN is missing.
+    roles_open: bool,
+    /// True once the capture was found to begin after the connection, and the layers above know it.
+    joined_late: bool,
+}
+
+/// What is on its way from one side.
+#[derive(Debug, Default)]
+struct Flight {
+    /// The segment that was sent while nothing else waited for an acknowledgment.
+    first: Option<PacketRef>,
+    /// When the highest byte was sent.
+    newest: Option<PacketRef>,
+    zero_window_since: Option<PacketRef>,
+}
+
+impl<A: Application> Connection<A> {
+    pub(super) fn new(line: Timeline, app: A, roles_open: bool) -> Self {
+        Self {
+            line,
+            app,
+            stream: ByPeer::default(),
+            habits: ByPeer::default(),
+            flight: ByPeer::default(),
+            initial: ByPeer::default(),
+            roles_open,
+            joined_late: false,
+        }
+    }
+
+    /// True where a SYN or SYN-ACK with this sequence number begins another connection on the same ports: its
+    /// number is not this one's, or this one was reset or closed.
+    pub(super) fn is_replaced_by(&self, from: Peer, segment: &Segment<'_>) -> bool {
+        let Some(initial) = self.initial[from] else { return false };
+        let differs = initial != segment.seq;
+        if segment.flags.ack() { differs } else { differs || self.reset() || self.finished() }
+    }
+
+    /// True once a RST was seen, from whichever side.
+    pub(super) fn reset(&self) -> bool {
+        !self.line.direction.edge.rsts.is_empty() || !self.line.direction.origin.rsts.is_empty()
+    }
+
+    fn finished(&self) -> bool {
+        !self.line.direction.edge.fins.is_empty() && !self.line.direction.origin.fins.is_empty()
+    }
+
+    /// True once nothing but stragglers can come.
+    pub(super) fn closed(&self) -> bool {
+        self.reset() || (self.stream.edge.ended() && self.stream.origin.ended())
+    }
+
+    /// True while only SYNs and SYN-ACKs were seen.
+    pub(super) fn half_open(&self) -> bool {
+        self.line.connect.ack.is_none() && !self.reset() && self.line.direction.edge.first_data.is_none()
+    }
+
+    pub(super) fn segment(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        self.line.last = packet;
+        if segment.flags.rst() {
+            self.line.direction[from].packets += 1;
+            self.reset_by(from, packet, segment);
+            return;
+        }
+        if self.habits[from].seen_twice(segment, packet) {
+            self.line.duplicated_packets += 1;
+            return;
+        }
+        self.line.direction[from].packets += 1;
+        self.habits[from].learn(segment);
+        let from = if segment.flags.syn() {
+            self.synchronize(from, packet, segment);
+            from
+        } else {
+            self.join(from, segment)
+        };
+        if segment.flags.ack() {
+            self.acknowledge(from, packet, segment);
+        }
+        self.window(from, packet, segment);
+        if segment.payload_len > 0 {
+            self.payload(from, packet, segment);
+        }
+        if segment.flags.fin() {
+            self.fin(from, packet, segment);
+        }
+        self.notice_carrying_on(from, packet);
+        self.settle(packet);
+    }
+
+    pub(super) fn unreachable(&mut self, about: Peer, mut error: Unreachable) {
+        error.about = about;
+        self.line.last = error.packet;
+        if self.line.unreachable.len() < KEPT_SEGMENTS {
+            self.line.unreachable.push(error);
+        }
+    }
+
+    /// The record, with everything that can only be said at the end.
+    pub(super) fn finish(mut self) -> Timeline {
+        let last = self.line.last;
+        for from in [Peer::Edge, Peer::Origin] {
+            let Self { line, app, stream, .. } = &mut self;
+            let missed = stream[from].give_up_acked(last, &mut |piece| hand_on(line, app, from, piece));
+            self.line.direction[from].missed_by_capture += missed;
+        }
+        let ttl = ByPeer { edge: self.habits.edge.ttl(), origin: self.habits.origin.ttl() };
+        self.line.vantage = vantage(ttl, &self.line);
+        self.line.direction.edge.ttl = ttl.edge;
+        self.line.direction.origin.ttl = ttl.origin;
+        self.line.start = start(&self.line);
+        self.app.finish(&mut self.line);
+        self.line
+    }
+
+    fn synchronize(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        self.initial[from].get_or_insert(segment.seq);
+        self.stream[from].begin_at(segment.seq + 1);
+        let line = &mut self.line;
+        line.direction[from].mss = segment.options.mss().or(line.direction[from].mss);
+        let segments = match from {
+            Peer::Edge => &mut line.connect.syns,
+            Peer::Origin => &mut line.connect.syn_acks,
+        };
+        if segments.len() < KEPT_SEGMENTS {
+            segments.push(packet);
+        }
+        if from == Peer::Edge {
+            return;
+        }
+        // In an unanswered handshake the SYN-ACK repeats; the first pair tells the path.
+        if let ([syn], [syn_ack]) = (line.connect.syns.as_slice(), line.connect.syn_acks.as_slice()) {
+            line.rtt_ns = Some(syn_ack.time.nanos_since(syn.time));
+        }
+    }
+
+    /// The first segment of a side whose SYN is not in the capture.
+    fn join(&mut self, mut from: Peer, segment: &Segment<'_>) -> Peer {
+        if self.roles_open && !segment.payload.is_empty() {
+            self.roles_open = false;
+            if A::likely_sender(segment.payload).is_some_and(|sender| sender != from) {
+                self.swap_roles();
+                from = from.other();
+            }
+        }
+        if self.initial[from].is_none() {
+            self.initial[from] = Some(SeqNumber(segment.seq.0.wrapping_sub(1)));
+            self.stream[from].begin_at(segment.seq);
+        }
+        from
+    }
+
+    fn swap_roles(&mut self) {
+        fn swap<T>(pair: &mut ByPeer<T>) {
+            std::mem::swap(&mut pair.edge, &mut pair.origin);
+        }
+        swap(&mut self.line.endpoint);
+        swap(&mut self.line.direction);
+        swap(&mut self.stream);
+        swap(&mut self.habits);
+        swap(&mut self.flight);
+        swap(&mut self.initial);
+    }
+
+    fn acknowledge(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        let sender = from.other();
+        let offset = self.stream[sender].offset_of(segment.ack);
+        let connect = &mut self.line.connect;
+        if from == Peer::Edge && connect.ack.is_none() && !segment.flags.syn() {
+            connect.ack = Some(packet);
+            if let (Some(rtt), [syn_ack]) = (self.line.rtt_ns, connect.syn_acks.as_slice()) {
+                self.line.rtt_ns = Some(rtt.saturating_add(packet.time.nanos_since(syn_ack.time)));
+            }
+        }
+        if self.stream[sender].acknowledge(offset, packet) {
+            let acked = self.stream[sender].acked();
+            let high = self.stream[sender].high();
+            let direction = &mut self.line.direction[sender];
+            direction.acked = acked;
+            direction.acked_at = Some(packet);
+            if direction.stuck.is_some_and(|stuck| acked > stuck.offset) {
+                direction.stuck = None;
+            }
+            self.flight[sender].first = (acked < high).then_some(packet);
+        }
+    }
+
+    fn window(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        if segment.flags.syn() || segment.flags.fin() {
+            return;
+        }
+        let direction = &mut self.line.direction[from];
+        let since = &mut self.flight[from].zero_window_since;
+        if segment.window == 0 {
+            direction.zero_windows += 1;
+            direction.first_zero_window.get_or_insert(packet);
+            since.get_or_insert(packet);
+        } else if let Some(since) = since.take() {
+            let lasted = packet.time.nanos_since(since.time);
+            direction.longest_zero_window_ns = direction.longest_zero_window_ns.max(lasted);
+        }
+    }
+
+    fn payload(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        // The payload of a SYN stands behind the SYN in sequence space (RFC 9293 section 3.4).
+        let sequence = if segment.flags.syn() { segment.seq + 1 } else { segment.seq };
+        let offset = self.stream[from].offset_of(sequence);
+        let cut = u64::from(segment.payload_len).saturating_sub(segment.payload.len() as u64);
+        self.announce_late_join();
+        let Self { line, app, stream, flight, .. } = self;
+        let stream = &mut stream[from];
+        let before = stream.high();
+        let payload = Payload { offset, bytes: segment.payload, cut, packet };
+        let arrival = stream.accept(payload, &mut |piece| hand_on(line, app, from, piece));
+        let direction = &mut line.direction[from];
+        direction.sent = stream.high();
+        direction.first_data.get_or_insert(packet);
+        match arrival {
+            Arrival::New => {
+                direction.last_data = Some(packet);
+                flight[from].newest = Some(packet);
+                if stream.acked() >= before {
+                    flight[from].first = Some(packet);
+                }
+            }
+            Arrival::Fills => {
+                let late = flight[from].newest.is_some_and(|n| packet.time.nanos_since(n.time) > REORDER_NS);
+                if late {
+                    direction.retransmitted += 1;
+                    direction.lost += 1;
+                }
+            }
+            Arrival::Repeats => {
+                direction.retransmitted += 1;
+                let unacknowledged = offset >= stream.acked() as i64;
+                direction.lost += u64::from(unacknowledged);
+                if unacknowledged && offset == stream.acked() as i64 {
+                    let first = flight[from].first.unwrap_or(packet);
+                    repeat(direction, offset as u64, segment.payload_len, first, packet);
+                }
+            }
+            Arrival::Probe => direction.keep_alive_probes += 1,
+        }
+    }
+
+    fn fin(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        let end = segment.seq + segment.payload_len;
+        let offset = self.stream[from].offset_of(end);
+        let acked = self.stream[from.other()].offset_of(segment.ack).max(0) as u64;
+        self.announce_late_join();
+        let Self { line, app, stream, .. } = self;
+        stream[from].finish_at(offset, packet, &mut |piece| hand_on(line, app, from, piece));
+        let fins = &mut self.line.direction[from].fins;
+        if fins.len() < KEPT_SEGMENTS {
+            fins.push(Fin { packet, offset: offset.max(0) as u64, acked });
+        }
+        self.line.direction[from].sent = self.stream[from].high();
+    }
+
+    fn reset_by(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        let connecting = from == Peer::Origin
+            && self.line.connect.syn_acks.is_empty()
+            && self.line.direction.origin.packets <= 1
+            && !self.line.connect.syns.is_empty();
+        let acked = segment.flags.ack().then(|| self.stream[from.other()].offset_of(segment.ack));
+        let offset = self.stream[from].offset_of(segment.seq);
+        let judged = reset::judge(
+            packet,
+            segment,
+            &Surroundings {
+                habits: &self.habits[from],
+                offset,
+                sent: self.stream[from].high(),
+                acked,
+                other_sent: self.stream[from.other()].high(),
+                other_data: self.line.direction[from.other()].last_data,
+                path_ns: self.path_ns(from),
+                connecting,
+            },
+        );
+        let rsts = &mut self.line.direction[from].rsts;
+        if rsts.len() < KEPT_SEGMENTS {
+            rsts.push(judged);
+        }
+    }
+
+    /// Time from here to `peer` and back: the half of the handshake that lies on its side.
+    fn path_ns(&self, peer: Peer) -> Option<i64> {
+        let connect = &self.line.connect;
+        let ([syn], [syn_ack]) = (connect.syns.as_slice(), connect.syn_acks.as_slice()) else { return None };
+        match peer {
+            Peer::Origin => Some(syn_ack.time.nanos_since(syn.time)),
+            Peer::Edge => connect.ack.map(|ack| ack.time.nanos_since(syn_ack.time)),
+        }
+    }
+
+    /// A peer that goes on after "its" RST did not send it.
+    fn notice_carrying_on(&mut self, from: Peer, packet: PacketRef) {
+        let Some(rst) = self.line.direction[from].rsts.last_mut() else { return };
+        let overtaken = packet.time.nanos_since(rst.packet.time) < REORDER_NS;
+        let known = rst.signs.iter().any(|sign| matches!(sign, RstSign::SenderCarriesOn { .. }));
+        if !known && !overtaken {
+            rst.signs.push(RstSign::SenderCarriesOn { packet });
+            rst.sender = reset::sender(&rst.signs);
+        }
+    }
+
+    fn announce_late_join(&mut self) {
+        if self.joined_late || !self.line.connect.syns.is_empty() || !self.line.connect.syn_acks.is_empty() {
+            return;
+        }
+        self.joined_late = true;
+        let Self { line, app, .. } = self;
+        let start = crate::timeline::Mark { packet: line.first, offset: 0 };
+        app.gap(line, Peer::Edge, 0, start);
+        app.gap(line, Peer::Origin, 0, start);
+    }
+
+    fn settle(&mut self, packet: PacketRef) {
+        for from in [Peer::Edge, Peer::Origin] {
+            let Self { line, app, stream, .. } = self;
+            let missed = stream[from].settle(packet, &mut |piece| hand_on(line, app, from, piece));
+            line.direction[from].missed_by_capture += missed;
+        }
+    }
+}
+
+fn hand_on<A: Application>(line: &mut Timeline, app: &mut A, from: Peer, piece: Piece<'_>) {
+    match piece {
+        Piece::Data(bytes, start) => {
+            line.direction[from].bytes += bytes.len() as u64;
+            app.data(line, from, bytes, start);
+        }
+        Piece::Cut(len, start) => {
+            line.direction[from].bytes += len;
+            line.cut_bytes += len;
+            app.gap(line, from, len, start);
+        }
+        Piece::Gap(len, start) => app.gap(line, from, len, start),
+        Piece::End(at) => app.end_of_stream(line, from, at),
+    }
+}
+
+fn repeat(direction: &mut Direction, offset: u64, len: u32, first: PacketRef, packet: PacketRef) {
+    match &mut direction.stuck {
+        Some(stuck) if stuck.offset == offset => {
+            stuck.sends += 1;
+            stuck.len = stuck.len.max(len);
+            stuck.last = packet;
+        }
+        stuck => *stuck = Some(Stuck { offset, len, sends: 2, first, last: packet }),
+    }
+}
+
+fn start(line: &Timeline) -> Start {
+    let data = line.direction.edge.first_data.is_some() || line.direction.origin.first_data.is_some();
+    let syn = !line.connect.syns.is_empty();
+    let syn_ack = !line.connect.syn_acks.is_empty();
+    let closed = line.closes().next().is_some();
+    match (syn, syn_ack) {
+        (false, false) => Start::MidStream,
+        _ if data || (syn_ack && line.connect.established()) => Start::Handshake,
+        (true, false) if !line.direction.origin.rsts.is_empty() => Start::Refused,
+        (_, true) if closed => Start::Handshake,
+        (true, _) => Start::Unanswered,
+        (false, true) => Start::Handshake,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Conversation;
+    use super::*;
+    use crate::timeline::{End, RstLook, RstSender, Vantage};
+    use Peer::{Edge, Origin};
+
+    #[test]
+    fn a_healthy_connection_is_heard_in_full() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").says(Origin, b"200").fin(Origin).fin(Edge);
+        let (lines, heard) = talk.ack(Origin).hear();
+        assert_eq!(heard, "E(GET) O(200) O. E.");
+        let line = &lines[0];
+        assert_eq!((line.start, line.end()), (Start::Handshake, End::ClosedByOrigin));
+        assert_eq!((line.direction.edge.bytes, line.direction.origin.bytes), (3, 3));
+        assert_eq!(line.direction.edge.acked, 3);
+        assert_eq!(line.rtt_ns, Some(20_000_000));
+        assert_eq!(line.vantage, Vantage::Origin);
+    }
+
+    #[test]
+    fn a_fin_says_which_bytes_its_sender_had() {
+        let talk = Conversation::new().handshake().says(Edge, b"one").says(Origin, b"1").fin(Origin);
+        let line = talk.says(Edge, b"two").rst(Origin).line();
+        assert_eq!(line.direction.origin.fins[0].acked, 3, "the second request is not acknowledged");
+        assert_eq!(line.direction.edge.sent, 6);
+    }
+
+    #[test]
+    fn a_port_that_is_used_again_is_another_connection() {
+        let talk = Conversation::new().handshake().says(Edge, b"a").fin(Edge).fin(Origin).ack(Edge).handshake();
+        let (lines, heard) = talk.says(Edge, b"b").hear();
+        assert_eq!(lines.iter().map(|line| line.index).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(heard, "E(a) E. O. E(b)");
+    }
+
+    #[test]
+    fn a_repeated_syn_begins_nothing() {
+        let line = Conversation::new().syn(Edge).again().but(|syn| syn.after_ms = 1_000).line();
+        assert_eq!(line.connect.syns.len(), 2);
+        assert_eq!(line.start, Start::Unanswered);
+    }
+
+    #[test]
+    fn a_syn_answered_by_a_reset_is_refused() {
+        let line = Conversation::new().syn(Edge).rst(Origin).line();
+        assert_eq!((line.start, line.end()), (Start::Refused, End::Refused));
+        assert_eq!(line.direction.origin.rsts[0].look, RstLook::Refusal);
+    }
+
+    #[test]
+    fn a_capture_that_begins_late_tells_the_roles_by_the_port() {
+        let (lines, heard) = Conversation::new().says(Origin, b"tail").says(Edge, b"next").hear();
+        assert_eq!((lines[0].start, lines[0].endpoint.origin.port), (Start::MidStream, 80));
+        assert_eq!(heard, "E<0> O<0> O(tail) E(next)");
+    }
+
+    #[test]
+    fn bytes_that_were_acknowledged_but_never_seen_are_the_captures_loss() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").says(Origin, b"lost").unseen();
+        let (lines, heard) = talk.says(Origin, b"tail").ack(Edge).ack(Edge).but(|ack| ack.after_ms = 50).hear();
+        assert_eq!(heard, "E(GET) O<4> O(tail)");
+        assert_eq!(lines[0].direction.origin.missed_by_capture, 4);
+        assert_eq!(lines[0].direction.origin.lost, 0);
+    }
+
+    #[test]
+    fn a_packet_captured_twice_is_no_retransmission() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").again().but(|twin| twin.after_ms = 0);
+        let line = talk.line();
+        assert_eq!((line.duplicated_packets, line.direction.edge.retransmitted), (1, 0));
+    }
+
+    #[test]
+    fn bytes_sent_again_and_again_are_stuck() {
+        let later = |copy: &mut super::super::testing::Told| {
+            copy.after_ms = 300;
+            copy.id += 1;
+        };
+        let talk = Conversation::new().handshake().says(Edge, b"GET").again().but(later).again().but(later);
+        let stuck = talk.line().direction.edge.stuck.expect("never acknowledged");
+        assert_eq!((stuck.sends, stuck.len, stuck.first.number), (3, 3, 4));
+    }
+
+    #[test]
+    fn a_reset_with_the_senders_own_ttl_is_the_senders() {
+        let line = Conversation::new().handshake().says(Edge, b"GET").ack(Origin).rst(Origin).line();
+        let rst = &line.direction.origin.rsts[0];
+        assert_eq!((rst.sender, rst.look), (RstSender::Claimed, RstLook::Abort));
+    }
+
+    #[test]
+    fn a_reset_with_a_foreign_ttl_is_forged() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").ack(Origin);
+        let line = talk.rst(Origin).but(|rst| rst.ttl = 243).line();
+        assert_eq!(line.direction.origin.rsts[0].sender, RstSender::Middlebox);
+    }
+
+    #[test]
+    fn a_sender_that_carries_on_did_not_send_its_reset() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").rst(Origin).says(Origin, b"200 OK");
+        let rst = &talk.line().direction.origin.rsts[0];
+        assert_eq!(rst.sender, RstSender::Middlebox);
+        assert!(matches!(rst.signs.last(), Some(RstSign::SenderCarriesOn { packet }) if packet.number == 6));
+    }
+}

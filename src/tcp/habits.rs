@@ -1,0 +1,109 @@
+//! What the packets of one sender have in common: the measure for packets that only claim to be its own.
+
+use crate::timeline::PacketRef;
+use crate::wire::{Flags, Segment, SeqNumber, Timestamps};
+
+/// Two identical segments this close together are one segment that was captured twice.
+const TWICE_NS: i64 = 2_000_000;
+
+/// IP ids of one socket that are at most this far apart count as a sequence.
+const ID_STEP: u16 = 64;
+
+/// Segments of one sender before its IP ids are trusted to be a sequence.
+const ID_TRUST: u32 = 3;
+
+/// The header fields of one sender's segments over time.
+#[derive(Debug, Default)]
+pub(super) struct Habits {
+    ttl: Option<u8>,
+    ttl_count: u32,
+    other_ttl_count: u32,
+    last_id: Option<u16>,
+    steps: u32,
+    leaps: u32,
+    last: Option<Header>,
+}
+
+/// What makes two segments the same one.
+#[derive(Debug, PartialEq)]
+struct Header {
+    sequence: SeqNumber,
+    acknowledgment: SeqNumber,
+    flags: Flags,
+    window: u16,
+    id: Option<u16>,
+    payload_len: u32,
+    timestamps: Option<Timestamps>,
+    packet: PacketRef,
+}
+
+impl Header {
+    fn of(segment: &Segment<'_>, packet: PacketRef) -> Self {
+        Self {
+            sequence: segment.seq,
+            acknowledgment: segment.ack,
+            flags: segment.flags,
+            window: segment.window,
+            id: segment.ip.id,
+            payload_len: segment.payload_len,
+            timestamps: segment.options.timestamps(),
+            packet,
+        }
+    }
+}
+
+impl Habits {
+    /// True where the segment is the one before it, captured a second time: at a mirror port, or on the way
+    /// through several interfaces of one host. Retransmissions come later, or with another IP id or timestamp.
+    pub(super) fn seen_twice(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
+        let header = Header::of(segment, packet);
+        let twice = self.last.as_ref().is_some_and(|last| {
+            let near = packet.time.nanos_since(last.packet.time) <= TWICE_NS;
+            near && *last == Header { packet: last.packet, ..Header::of(segment, packet) }
+        });
+        if !twice {
+            self.last = Some(header);
+        }
+        twice
+    }
+
+    /// Learns from a segment whose sender is beyond doubt: anything but a RST.
+    pub(super) fn learn(&mut self, segment: &Segment<'_>) {
+        match self.ttl {
+            None => self.ttl = Some(segment.ip.ttl),
+            Some(ttl) if ttl == segment.ip.ttl => {}
+            Some(_) => self.other_ttl_count += 1,
+        }
+        self.ttl_count += 1;
+        let Some(id) = segment.ip.id else { return };
+        // Linux sends SYN-ACKs, and resets without a socket, with id 0.
+        if id == 0 {
+            return;
+        }
+        if let Some(last) = self.last_id {
+            if id.wrapping_sub(last) <= ID_STEP {
+                self.steps += 1;
+            } else {
+                self.leaps += 1;
+            }
+        }
+        self.last_id = Some(id);
+    }
+
+    /// The TTL or hop limit that the sender's packets have; none where they differ among themselves.
+    pub(super) fn usual_ttl(&self) -> Option<u8> {
+        self.ttl.filter(|_| self.other_ttl_count == 0)
+    }
+
+    /// The first TTL or hop limit seen.
+    pub(super) fn ttl(&self) -> Option<u8> {
+        self.ttl
+    }
+
+    /// The last IP id, where the sender's ids are a sequence that `id` does not continue.
+    pub(super) fn id_off(&self, id: u16) -> Option<u16> {
+        let last = self.last_id?;
+        let sequence = self.steps >= ID_TRUST && self.leaps == 0;
+        (sequence && id != 0 && id.wrapping_sub(last) > ID_STEP * 16).then_some(last)
+    }
+}

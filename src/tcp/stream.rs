@@ -1,0 +1,499 @@
+//! One direction's byte stream, put into order (RFC 9293 section 3.4).
+
+use std::collections::VecDeque;
+
+use crate::timeline::{Mark, PacketRef};
+use crate::wire::SeqNumber;
+
+/// Bytes that one stream may hold while it waits for the bytes before them.
+pub(super) const HELD_LIMIT: usize = 1 << 20;
+
+/// Pieces that one stream may hold.
+const HELD_PIECES: usize = 4096;
+
+/// How long an acknowledged hole is given to be filled by packets that the capture has out of order.
+const GRACE_NS: i64 = 2_000_000;
+
+/// What a stream hands on, in order.
+pub(super) enum Piece<'a> {
+    /// The next bytes.
+    Data(&'a [u8], Mark),
+    /// The capture missed the next bytes: the other side acknowledged them.
+    Gap(u64, Mark),
+    /// The snap length cut the next bytes off.
+    Cut(u64, Mark),
+    /// The stream has ended.
+    End(Mark),
+}
+
+/// What a segment was to its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Bytes at or beyond the end of what was seen.
+    New,
+    /// Bytes before the end of what was seen that fill a hole.
+    Fills,
+    /// Bytes that were seen before.
+    Repeats,
+    /// One byte or none, just before the next one: a keep-alive probe (RFC 9293 section 3.8.4).
+    Probe,
+}
+
+/// One payload as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Payload<'a> {
+    /// Offset of its first byte; negative for bytes before the first one that is known.
+    pub(super) offset: i64,
+    /// The bytes that the capture holds.
+    pub(super) bytes: &'a [u8],
+    /// Bytes behind them that the snap length cut off.
+    pub(super) cut: u64,
+    /// The packet.
+    pub(super) packet: PacketRef,
+}
+
+impl Payload<'_> {
+    fn end(&self) -> i64 {
+        self.offset.saturating_add_unsigned(self.bytes.len() as u64).saturating_add_unsigned(self.cut)
+    }
+
+    /// The same payload without its first `count` bytes.
+    fn skip(self, count: u64) -> Self {
+        let captured = self.bytes.len() as u64;
+        let taken = count.min(captured);
+        Self {
+            offset: self.offset.saturating_add_unsigned(count),
+            bytes: self.bytes.get(usize::try_from(taken).unwrap_or(usize::MAX)..).unwrap_or_default(),
+            cut: self.cut.saturating_sub(count - taken),
+            packet: self.packet,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Held {
+    offset: u64,
+    bytes: Box<[u8]>,
+    cut: u64,
+    packet: PacketRef,
+}
+
+impl Held {
+    fn end(&self) -> u64 {
+        self.offset + self.bytes.len() as u64 + self.cut
+    }
+}
+
+/// The state of one stream.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// Sequence number of offset 0.
+    base: Option<SeqNumber>,
+    /// Everything before this offset was handed on.
+    next: u64,
+    /// Highest offset seen in a segment.
+    high: u64,
+    /// Highest offset that the other side acknowledged.
+    acked: u64,
+    /// Pieces beyond `next`, in order, without overlap.
+    held: VecDeque<Held>,
+    held_bytes: usize,
+    /// Offset of the FIN.
+    fin: Option<u64>,
+    ended: bool,
+    /// The first packet that acknowledged bytes which the capture does not hold yet.
+    hole_acked: Option<PacketRef>,
+}
+
+impl Stream {
+    pub(super) fn high(&self) -> u64 {
+        self.high
+    }
+
+    pub(super) fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// True once the FIN and every byte before it were handed on.
+    pub(super) fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Names the sequence number of offset 0, once.
+    pub(super) fn begin_at(&mut self, sequence: SeqNumber) {
+        self.base.get_or_insert(sequence);
+    }
+
+    /// Offset of a sequence number: the one nearest to what was seen last, so that wrapped numbers count on.
+    /// The first number that is asked for becomes offset 0.
+    pub(super) fn offset_of(&mut self, sequence: SeqNumber) -> i64 {
+        let base = *self.base.get_or_insert(sequence);
+        let expected = base + self.high as u32;
+        (self.high as i64).saturating_add(i64::from(sequence.since(expected)))
+    }
+
+    /// Takes one payload, hands on what is in order now, and says what the payload was.
+    pub(super) fn accept(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) -> Arrival {
+        let end = payload.end();
+        if payload.offset == self.high as i64 && payload.offset == self.next as i64 {
+            self.high = end as u64;
+            self.deliver(payload, hand_on);
+            self.drain(hand_on);
+            return Arrival::New;
+        }
+        let arrival = self.classify(&payload);
+        if end <= self.next as i64 {
+            return arrival;
+        }
+        self.high = self.high.max(end as u64);
+        let seen = (self.next as i64).saturating_sub(payload.offset).max(0) as u64;
+        let payload = payload.skip(seen);
+        if payload.offset == self.next as i64 && self.held.is_empty() {
+            self.deliver(payload, hand_on);
+        } else {
+            self.hold(payload);
+            self.drain(hand_on);
+            if self.held_bytes > HELD_LIMIT || self.held.len() > HELD_PIECES {
+                self.skip_hole(hand_on);
+            }
+        }
+        arrival
+    }
+
+    fn classify(&self, payload: &Payload<'_>) -> Arrival {
+        let (start, end, high) = (payload.offset, payload.end(), self.high as i64);
+        if end - start <= 1 && end == high && start >= high - 1 && self.acked == self.high {
+            return Arrival::Probe;
+        }
+        if end > high {
+            return Arrival::New;
+        }
+        if end <= self.next as i64 || self.is_held(start.max(self.next as i64) as u64, end as u64) {
+            return Arrival::Repeats;
+        }
+        Arrival::Fills
+    }
+
+    fn is_held(&self, start: u64, end: u64) -> bool {
+        let mut at = start;
+        for piece in &self.held {
+            if piece.offset <= at && at < piece.end() {
+                at = piece.end();
+            }
+        }
+        at >= end
+    }
+
+    /// The other side acknowledged everything before `offset`. Returns true where that is news.
+    pub(super) fn acknowledge(&mut self, offset: i64, packet: PacketRef) -> bool {
+        let Ok(mut offset) = u64::try_from(offset) else { return false };
+        if let Some(fin) = self.fin
+            && offset == fin + 1
+        {
+            offset = fin;
+        }
+        if offset > self.next && self.hole_acked.is_none() {
+            self.hole_acked = Some(packet);
+        }
+        if offset <= self.acked {
+            return false;
+        }
+        self.acked = offset;
+        true
+    }
+
+    /// The FIN stands behind the byte at `offset`.
+    pub(super) fn finish_at(&mut self, offset: i64, packet: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) {
+        let Ok(offset) = u64::try_from(offset) else { return };
+        if self.fin.is_none() {
+            self.fin = Some(offset);
+            self.high = self.high.max(offset);
+        }
+        self.end_if_due(packet, hand_on);
+    }
+
+    /// Gives up holes whose bytes were acknowledged a while ago: the capture missed them. Returns how many
+    /// bytes it missed.
+    pub(super) fn settle(&mut self, now: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) -> u64 {
+        let Some(since) = self.hole_acked else { return 0 };
+        if now.time.nanos_since(since.time) < GRACE_NS {
+            return 0;
+        }
+        self.give_up_acked(now, hand_on)
+    }
+
+    /// Gives up every hole whose bytes were acknowledged, at once. Returns how many bytes the capture missed.
+    pub(super) fn give_up_acked(&mut self, now: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) -> u64 {
+        let mut missed = 0;
+        while self.acked > self.next {
+            let until = self.held.front().map_or(self.acked, |piece| piece.offset.min(self.acked));
+            let len = until - self.next;
+            // The acknowledgment of a FIN that the capture does not hold looks like one missing byte.
+            if len <= 1 && self.held.is_empty() && self.acked >= self.high {
+                break;
+            }
+            let packet = self.held.front().map_or(now, |piece| piece.packet);
+            hand_on(Piece::Gap(len, Mark { packet, offset: self.next }));
+            missed += len;
+            self.next = until;
+            self.high = self.high.max(until);
+            self.drain(hand_on);
+        }
+        self.hole_acked = None;
+        missed
+    }
+
+    fn skip_hole(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
+        if let Some(first) = self.held.front() {
+            let (offset, packet) = (first.offset, first.packet);
+            hand_on(Piece::Gap(offset - self.next, Mark { packet, offset: self.next }));
+            self.next = offset;
+            self.drain(hand_on);
+        }
+    }
+
+    fn deliver(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) {
+        let Ok(offset) = u64::try_from(payload.offset) else { return };
+        if !payload.bytes.is_empty() {
+            hand_on(Piece::Data(payload.bytes, Mark { packet: payload.packet, offset }));
+        }
+        self.next = offset + payload.bytes.len() as u64;
+        if payload.cut > 0 {
+            hand_on(Piece::Cut(payload.cut, Mark { packet: payload.packet, offset: self.next }));
+            self.next += payload.cut;
+        }
+        self.end_if_due(payload.packet, hand_on);
+    }
+
+    fn drain(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
+        while self.held.front().is_some_and(|piece| piece.offset <= self.next) {
+            let Some(piece) = self.held.pop_front() else { return };
+            self.held_bytes = self.held_bytes.saturating_sub(piece.bytes.len());
+            if piece.end() <= self.next {
+                continue;
+            }
+            let payload =
+                Payload { offset: piece.offset as i64, bytes: &piece.bytes, cut: piece.cut, packet: piece.packet };
+            self.deliver(payload.skip(self.next - piece.offset), hand_on);
+        }
+        if self.held.is_empty() && self.next >= self.acked {
+            self.hole_acked = None;
+        }
+    }
+
+    /// Keeps the parts of a payload that no held piece covers: the bytes seen first win.
+    fn hold(&mut self, payload: Payload<'_>) {
+        let mut rest = payload;
+        let mut index = 0;
+        while let Some(piece) = self.held.get(index) {
+            let start = rest.offset as u64;
+            if piece.end() <= start {
+                index += 1;
+                continue;
+            }
+            let rest_end = rest.end() as u64;
+            if piece.offset >= rest_end {
+                break;
+            }
+            if piece.offset > start {
+                let (offset, end) = (piece.offset, piece.end());
+                self.insert(index, rest, offset - start);
+                index += 2;
+                if end >= rest_end {
+                    return;
+                }
+                rest = rest.skip(end - start);
+                continue;
+            }
+            if piece.end() >= rest_end {
+                return;
+            }
+            rest = rest.skip(piece.end() - start);
+            index += 1;
+        }
+        let len = (rest.end() - rest.offset) as u64;
+        if len > 0 {
+            self.insert(index, rest, len);
+        }
+    }
+
+    fn insert(&mut self, index: usize, payload: Payload<'_>, len: u64) {
+        let captured = payload.bytes.len().min(usize::try_from(len).unwrap_or(usize::MAX));
+        let bytes: Box<[u8]> = payload.bytes.get(..captured).unwrap_or_default().into();
+        self.held_bytes += bytes.len();
+        let cut = len - bytes.len() as u64;
+        self.held.insert(index, Held { offset: payload.offset as u64, bytes, cut, packet: payload.packet });
+    }
+
+    fn end_if_due(&mut self, packet: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) {
+        if !self.ended && self.fin.is_some_and(|fin| self.next >= fin) {
+            self.ended = true;
+            hand_on(Piece::End(Mark { packet, offset: self.next }));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::timeline::Time;
+
+    /// What a stream handed on: bytes as text, `<n>` for a gap, `.` for the end.
+    #[derive(Default)]
+    struct Heard(String);
+
+    impl Heard {
+        fn take(&mut self, piece: Piece<'_>) {
+            match piece {
+                Piece::Data(bytes, _) => self.0.push_str(std::str::from_utf8(bytes).unwrap()),
+                Piece::Gap(len, _) | Piece::Cut(len, _) => self.0.push_str(&format!("<{len}>")),
+                Piece::End(_) => self.0.push('.'),
+            }
+        }
+    }
+
+    fn packet(number: u64) -> PacketRef {
+        PacketRef { number, time: Time(number as i64 * 1_000_000) }
+    }
+
+    /// Feeds segments given as (offset, bytes) into a stream that begins near the end of sequence space.
+    fn hear(segments: &[(u32, &str)]) -> (String, Vec<Arrival>) {
+        let (mut stream, mut heard) = (Stream::default(), Heard::default());
+        let first = SeqNumber(u32::MAX - 3);
+        stream.begin_at(first);
+        let arrivals = segments.iter().enumerate().map(|(nth, (offset, bytes))| {
+            let offset = stream.offset_of(first + *offset);
+            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(nth as u64) };
+            stream.accept(payload, &mut |piece| heard.take(piece))
+        });
+        let arrivals = arrivals.collect();
+        (heard.0, arrivals)
+    }
+
+    #[test]
+    fn bytes_in_order_pass_through_a_wrap_of_the_sequence_number() {
+        assert_eq!(hear(&[(0, "abc"), (3, "def"), (6, "ghi")]).0, "abcdefghi");
+    }
+
+    #[test]
+    fn a_hole_is_filled_by_what_comes_late() {
+        let (heard, arrivals) = hear(&[(0, "abc"), (6, "ghi"), (3, "def")]);
+        assert_eq!(heard, "abcdefghi");
+        assert_eq!(arrivals, [Arrival::New, Arrival::New, Arrival::Fills]);
+    }
+
+    #[test]
+    fn a_repeated_segment_is_heard_once() {
+        let (heard, arrivals) = hear(&[(0, "abc"), (0, "abc"), (3, "def"), (1, "bcd")]);
+        assert_eq!(heard, "abcdef");
+        assert_eq!(arrivals, [Arrival::New, Arrival::Repeats, Arrival::New, Arrival::Repeats]);
+    }
+
+    #[test]
+    fn of_bytes_sent_twice_the_first_seen_win() {
+        assert_eq!(hear(&[(0, "ab"), (4, "EF"), (2, "cdXY")]).0, "abcdEF");
+        assert_eq!(hear(&[(0, "ab"), (4, "EF"), (3, "defg"), (2, "c")]).0, "abcdEFg");
+    }
+
+    #[test]
+    fn an_acknowledged_hole_is_a_gap_of_the_capture() {
+        let (mut stream, mut heard) = (Stream::default(), Heard::default());
+        stream.begin_at(SeqNumber(0));
+        for (offset, bytes) in [(0, "ab"), (5, "fg")] {
+            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(1) };
+            stream.accept(payload, &mut |piece| heard.take(piece));
+        }
+        assert!(stream.acknowledge(7, packet(2)));
+        assert_eq!(stream.settle(packet(2), &mut |piece| heard.take(piece)), 0, "it may still be out of order");
+        assert_eq!(stream.settle(packet(9), &mut |piece| heard.take(piece)), 3);
+        assert_eq!(heard.0, "ab<3>fg");
+    }
+
+    #[test]
+    fn the_acknowledgment_of_an_unseen_fin_is_no_gap() {
+        let (mut stream, mut heard) = (Stream::default(), Heard::default());
+        stream.begin_at(SeqNumber(0));
+        let payload = Payload { offset: 0, bytes: b"ab", cut: 0, packet: packet(1) };
+        stream.accept(payload, &mut |piece| heard.take(piece));
+        stream.acknowledge(3, packet(2));
+        assert_eq!(stream.give_up_acked(packet(9), &mut |piece| heard.take(piece)), 0);
+        assert_eq!(heard.0, "ab");
+    }
+
+    #[test]
+    fn the_end_waits_for_the_bytes_before_it() {
+        let (mut stream, mut heard) = (Stream::default(), Heard::default());
+        stream.begin_at(SeqNumber(0));
+        stream.finish_at(4, packet(1), &mut |piece| heard.take(piece));
+        for (offset, bytes) in [(2, "cd"), (0, "ab")] {
+            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(2) };
+            stream.accept(payload, &mut |piece| heard.take(piece));
+        }
+        assert_eq!(heard.0, "abcd.");
+    }
+
+    #[test]
+    fn a_segment_that_the_snap_length_cut_leaves_a_gap() {
+        let (mut stream, mut heard) = (Stream::default(), Heard::default());
+        stream.begin_at(SeqNumber(0));
+        for (offset, bytes, cut) in [(0, "ab", 8), (10, "kl", 0)] {
+            let payload = Payload { offset, bytes: bytes.as_bytes(), cut, packet: packet(1) };
+            stream.accept(payload, &mut |piece| heard.take(piece));
+        }
+        assert_eq!(heard.0, "ab<8>kl");
+    }
+
+    #[test]
+    fn what_a_stream_holds_is_bounded() {
+        let (mut stream, mut gaps) = (Stream::default(), 0);
+        stream.begin_at(SeqNumber(0));
+        let chunk = vec![b'x'; 64 * 1024];
+        for nth in 0..100_i64 {
+            let payload = Payload { offset: 10 + nth * 65_536, bytes: &chunk, cut: 0, packet: packet(1) };
+            stream.accept(payload, &mut |piece| gaps += u32::from(matches!(piece, Piece::Gap(..))));
+            assert!(stream.held_bytes <= HELD_LIMIT);
+        }
+        assert_eq!(gaps, 1, "the hole is given up once the limit is reached");
+    }
+
+    /// A generator of pseudo-random numbers (xorshift), so that a failure can be repeated.
+    struct Dice(u64);
+
+    impl Dice {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            (self.0 % bound as u64) as usize
+        }
+    }
+
+    #[test]
+    fn any_order_repetition_and_segmentation_gives_the_same_stream() {
+        let text: Vec<u8> = (0..600).map(|nth| b'a' + (nth % 26) as u8).collect();
+        for seed in 1..300 {
+            let mut dice = Dice(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
+            let mut segments = Vec::new();
+            let mut at = 0;
+            while at < text.len() {
+                let end = (at + 1 + dice.below(60)).min(text.len());
+                // Some segments reach back into the one before, some come twice.
+                let start = at.saturating_sub(dice.below(10));
+                for _ in 0..=dice.below(2) {
+                    segments.push((start, end));
+                }
+                at = end;
+            }
+            for nth in (1..segments.len()).rev() {
+                segments.swap(nth, dice.below(nth + 1));
+            }
+            let (mut stream, mut heard) = (Stream::default(), Heard::default());
+            stream.begin_at(SeqNumber(0));
+            for (start, end) in segments {
+                let payload = Payload { offset: start as i64, bytes: &text[start..end], cut: 0, packet: packet(1) };
+                stream.accept(payload, &mut |piece| heard.take(piece));
+            }
+            assert_eq!(heard.0.as_bytes(), text, "seed {seed}");
+        }
+    }
+}
