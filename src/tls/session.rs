@@ -1,0 +1,222 @@
+//! One TLS connection: takes both streams, writes facts, hands decrypted bytes on.
+
+use super::alert;
+use super::handshake::{Effect, Handshake};
+use super::hello::Offer;
+use super::keylog::KeyLog;
+use super::message::Messages;
+use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
+use crate::tcp::Application;
+use crate::timeline::{ByPeer, HandshakePhase, Mark, NotTls, PacketRef, Peer, Spoken, Timeline, Tls};
+
+/// The TLS layer of one connection.
+///
+/// Both streams are given in the order of their bytes, as [`Application`] has them; decrypted application data
+/// goes on to another [`Application`]: the mark of each piece is the packet that completed the record, and the
+/// stream offset of the record's first byte. Bytes that cannot be decrypted there become gaps, whose length is as
+/// near to the plain text's as record headers tell.
+#[derive(Debug)]
+pub struct Session {
+    keys: KeyLog,
+    side: ByPeer<Side>,
+    handshake: Handshake,
+}
+
+/// The stream of one peer.
+#[derive(Debug, Default)]
+struct Side {
+    records: Records,
+    messages: Messages,
+    reading: Reading,
+    /// The capture misses bytes of this stream.
+    torn: bool,
+}
+
+/// How the records of one peer are read.
+#[derive(Debug, Default)]
+enum Reading {
+    /// They are not encrypted yet.
+    #[default]
+    Clear,
+    /// They are encrypted, and there are no keys.
+    Sealed,
+}
+
+impl Session {
+    /// A connection of which nothing was seen yet.
+    #[must_use]
+    pub fn new(keys: KeyLog) -> Self {
+        Self { keys, side: ByPeer { edge: Side::default(), origin: Side::default() }, handshake: Handshake::default() }
+    }
+
+    /// The next `bytes` of the stream of `from`; `start` is the first of them.
+    pub fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark, plain: &mut dyn Application) {
+        let mut input = Input::new(bytes, start);
+        while let Some(found) = self.side[from].records.next(&mut input) {
+            self.found(line, from, found, plain);
+        }
+    }
+
+    /// The capture does not hold the next `len` bytes of the stream of `from`; 0 where it joins the connection.
+    pub fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark, plain: &mut dyn Application) {
+        self.side[from].torn = true;
+        let torn = self.side[from].records.gap(len, start);
+        if let Some(found) = torn.found {
+            self.found(line, from, found, plain);
+        }
+        if torn.lost > 0 {
+            self.lost(line, from, torn.lost, start, plain);
+        }
+    }
+
+    /// The stream of `from` has ended in order.
+    pub fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, _at: Mark, plain: &mut dyn Application) {
+        if let Some(found) = self.side[from].records.end() {
+            self.found(line, from, found, plain);
+        }
+    }
+
+    /// Nothing more will come on this connection.
+    pub fn finish(&mut self, line: &mut Timeline, plain: &mut dyn Application) {
+        for from in [Peer::Edge, Peer::Origin] {
+            if let Some(found) = self.side[from].records.end() {
+                self.found(line, from, found, plain);
+            }
+        }
+    }
+
+    fn found(&mut self, line: &mut Timeline, from: Peer, found: Found, plain: &mut dyn Application) {
+        let body = self.side[from].records.take_body();
+        match found {
+            Found::Record(record) => self.record(line, from, &record, &body, plain),
+            Found::NotTls(at) => not_tls(line, from, at, &body),
+        }
+        self.side[from].records.give_back(body);
+    }
+
+    fn record(&mut self, line: &mut Timeline, from: Peer, record: &Record, body: &[u8], plain: &mut dyn Application) {
+        if record.skipped > 0 {
+            self.lost(line, from, record.skipped, record.start, plain);
+        }
+        self.notice_late_join(line, from, record.header.kind);
+        if self.is_sealed(from, record.header.kind) {
+            self.unreadable(line, from, record);
+        } else if record.body == Body::Damaged {
+            self.miss_message(from);
+        } else {
+            self.readable(line, from, record.header.kind, body, record.packet());
+        }
+    }
+
+    /// The first record of a connection that the capture sees from its beginning is the edge's ClientHello.
+    fn notice_late_join(&mut self, line: &mut Timeline, from: Peer, kind: ContentType) {
+        let tls = facts(line);
+        let may_be_hello = from == Peer::Edge && matches!(kind, ContentType::Handshake | ContentType::Ssl2);
+        if tls.phase == HandshakePhase::Start && !may_be_hello && !tls.joined_late {
+            tls.joined_late = true;
+            self.read_no_application_data();
+        }
+    }
+
+    /// In TLS 1.3 the outer type of encrypted records is application data; below, all is encrypted behind
+    /// ChangeCipherSpec.
+    fn is_sealed(&self, from: Peer, kind: ContentType) -> bool {
+        match kind {
+            ContentType::ApplicationData => true,
+            ContentType::Ssl2 => false,
+            _ => !self.handshake.is_tls13() && matches!(self.side[from].reading, Reading::Sealed),
+        }
+    }
+
+    /// A record in clear, or the contents of one that was decrypted.
+    fn readable(&mut self, line: &mut Timeline, from: Peer, kind: ContentType, bytes: &[u8], packet: PacketRef) {
+        match kind {
+            ContentType::Handshake => self.handshake_bytes(line, from, bytes, packet),
+            ContentType::Alert => alert::readable(facts(line), from, bytes, packet),
+            ContentType::ChangeCipherSpec => self.change_cipher_spec(line, from),
+            ContentType::Ssl2 => self.ssl2(line, from, bytes, packet),
+            ContentType::ApplicationData | ContentType::Heartbeat => {}
+        }
+    }
+
+    fn handshake_bytes(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], packet: PacketRef) {
+        let side = &mut self.side[from];
+        if side.torn && side.messages.is_idle() && !Messages::fits(bytes) {
+            return self.miss_message(from);
+        }
+        let mut messages = std::mem::take(&mut side.messages);
+        messages.push(bytes);
+        while let Some((kind, body)) = messages.next() {
+            let effect = self.handshake.message(facts(line), from, kind, body, packet);
+            self.apply(effect);
+        }
+        self.side[from].messages = messages;
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Negotiated if self.handshake.is_tls13() => self.read_no_application_data(),
+            Effect::Negotiated | Effect::EarlyDataTaken | Effect::KeyUpdate | Effect::None => {}
+        }
+    }
+
+    /// TLS 1.2 and below: what follows is encrypted. In TLS 1.3 it means nothing (RFC 8446 appendix D.4), and
+    /// before the ServerHello only TLS 1.3 has it.
+    fn change_cipher_spec(&mut self, line: &mut Timeline, from: Peer) {
+        let meaningless = self.handshake.is_tls13() || self.handshake.version().is_none() && !self.handshake.damaged;
+        if meaningless {
+            return;
+        }
+        self.handshake.change_cipher_spec(facts(line), from);
+        self.side[from].reading = Reading::Sealed;
+        self.side[from].records.set_interest(Interest::NoApplicationData);
+    }
+
+    fn ssl2(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], packet: PacketRef) {
+        match from {
+            Peer::Edge => self.handshake.client_hello(facts(line), Offer::parse_ssl2(bytes, packet)),
+            Peer::Origin => self.handshake.ssl2_server_hello(facts(line), packet),
+        }
+    }
+
+    /// A record that is encrypted, and cannot be decrypted.
+    fn unreadable(&mut self, line: &mut Timeline, from: Peer, record: &Record) {
+        match record.header.kind {
+            ContentType::Handshake if !self.handshake.has_finished(from) => {
+                self.handshake.finished(facts(line), from, record.packet());
+            }
+            ContentType::Alert => alert::unreadable(facts(line), from, record.packet()),
+            _ => {}
+        }
+    }
+
+    /// Records are missing.
+    fn lost(&mut self, line: &mut Timeline, from: Peer, _bytes: u64, _at: Mark, _plain: &mut dyn Application) {
+        self.side[from].torn = true;
+        if facts(line).handshake_done.is_none() {
+            self.miss_message(from);
+        }
+    }
+
+    fn miss_message(&mut self, from: Peer) {
+        self.side[from].messages.tear();
+        self.handshake.damaged = true;
+    }
+
+    fn read_no_application_data(&mut self) {
+        for from in [Peer::Edge, Peer::Origin] {
+            self.side[from].records.set_interest(Interest::NoApplicationData);
+        }
+    }
+}
+
+fn facts(line: &mut Timeline) -> &mut Tls {
+    line.tls.get_or_insert_default()
+}
+
+fn not_tls(line: &mut Timeline, from: Peer, at: Mark, preview: &[u8]) {
+    if from == Peer::Origin {
+        let spoken = Spoken::of(preview);
+        facts(line).not_tls.get_or_insert(NotTls { at, spoken, preview: preview.to_vec() });
+    }
+}
