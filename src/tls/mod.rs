@@ -4,6 +4,8 @@
 //! together (`message`) and understood (`hello`, `handshake`). [`probe`] says whether a stream is TLS at all.
 
 mod alert;
+mod decrypt;
+mod early;
 mod handshake;
 mod hello;
 mod keylog;

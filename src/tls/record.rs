@@ -140,6 +140,13 @@ impl Header {
         Some(Self { kind, version: u16::from_be_bytes([major, minor]), len: u32::from(len) })
     }
 
+    /// The header as it stands in the stream.
+    pub(super) fn bytes(self) -> [u8; HEADER_LEN] {
+        let [major, minor] = self.version.to_be_bytes();
+        let [.., high, low] = self.len.to_be_bytes();
+        [self.kind.number(), major, minor, high, low]
+    }
+
     /// True where bytes that begin so can still become a header.
     pub(super) fn may_begin(bytes: &[u8]) -> bool {
         let mut whole = [HANDSHAKE, 3, 1, 0, 1];
@@ -171,7 +178,7 @@ impl Header {
 }
 
 impl ContentType {
-    fn of(byte: u8) -> Option<Self> {
+    pub(super) fn of(byte: u8) -> Option<Self> {
         Some(match byte {
             20 => Self::ChangeCipherSpec,
             21 => Self::Alert,
@@ -180,6 +187,18 @@ impl ContentType {
             24 => Self::Heartbeat,
             _ => return None,
         })
+    }
+
+    /// The number of the type; those that TLS gives no number have 0.
+    fn number(self) -> u8 {
+        match self {
+            Self::Ssl2 => 0,
+            Self::ChangeCipherSpec => 20,
+            Self::Alert => 21,
+            Self::Handshake => HANDSHAKE,
+            Self::ApplicationData => 23,
+            Self::Heartbeat => 24,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! One TLS connection: takes both streams, writes facts, hands decrypted bytes on.
 
 use super::alert;
+use super::decrypt::{Opener, Suite, Tls13};
+use super::early::EarlyData;
 use super::handshake::{Effect, Handshake};
 use super::hello::Offer;
 use super::keylog::KeyLog;
@@ -20,6 +22,9 @@ pub struct Session {
     keys: KeyLog,
     side: ByPeer<Side>,
     handshake: Handshake,
+    early: EarlyData,
+    /// The contents of the record that was decrypted last.
+    opened: Vec<u8>,
 }
 
 /// The stream of one peer.
@@ -40,13 +45,21 @@ enum Reading {
     Clear,
     /// They are encrypted, and there are no keys.
     Sealed,
+    /// They are encrypted, and there are keys, which may be wrong.
+    Keyed(Opener),
 }
 
 impl Session {
     /// A connection of which nothing was seen yet.
     #[must_use]
     pub fn new(keys: KeyLog) -> Self {
-        Self { keys, side: ByPeer { edge: Side::default(), origin: Side::default() }, handshake: Handshake::default() }
+        Self {
+            keys,
+            side: ByPeer { edge: Side::default(), origin: Side::default() },
+            handshake: Handshake::default(),
+            early: EarlyData::default(),
+            opened: Vec::new(),
+        }
     }
 
     /// The next `bytes` of the stream of `from`; `start` is the first of them.
@@ -100,11 +113,14 @@ impl Session {
         }
         self.notice_late_join(line, from, record.header.kind);
         if self.is_sealed(from, record.header.kind) {
-            self.unreadable(line, from, record);
+            self.sealed(line, from, record, body, plain);
         } else if record.body == Body::Damaged {
             self.miss_message(from);
         } else {
             self.readable(line, from, record.header.kind, body, record.packet());
+        }
+        for (record, body) in self.early.release() {
+            self.sealed(line, Peer::Edge, &record, &body, plain);
         }
     }
 
@@ -124,8 +140,83 @@ impl Session {
         match kind {
             ContentType::ApplicationData => true,
             ContentType::Ssl2 => false,
-            _ => !self.handshake.is_tls13() && matches!(self.side[from].reading, Reading::Sealed),
+            _ => !self.handshake.is_tls13() && !matches!(self.side[from].reading, Reading::Clear),
         }
+    }
+
+    /// A record that is encrypted.
+    fn sealed(&mut self, line: &mut Timeline, from: Peer, record: &Record, body: &[u8], plain: &mut dyn Application) {
+        if from == Peer::Edge && self.early.holds(&self.keys, &self.handshake, record, body) {
+            return;
+        }
+        self.notice_missed_change(line, from);
+        if let Some(kind) = self.open(from, record, body) {
+            let opened = std::mem::take(&mut self.opened);
+            self.opened(line, from, kind, record, &opened, plain);
+            self.opened = opened;
+        } else if facts(line).decrypted {
+            self.hide(line, from, record, plain);
+        } else {
+            self.unreadable(line, from, record);
+        }
+    }
+
+    /// TLS 1.2 and below: application data without ChangeCipherSpec before it, which the capture missed.
+    fn notice_missed_change(&mut self, line: &mut Timeline, from: Peer) {
+        let missed = matches!(self.side[from].reading, Reading::Clear) && self.handshake.choice.is_some();
+        if missed && !self.handshake.is_tls13() {
+            self.change_cipher_spec(line, from);
+            self.skip_numbers(from, MISSED_WITH_CHANGE);
+        }
+    }
+
+    /// Decrypts a record to `opened`; says what it holds.
+    fn open(&mut self, from: Peer, record: &Record, body: &[u8]) -> Option<ContentType> {
+        let Reading::Keyed(opener) = &mut self.side[from].reading else { return None };
+        let whole = record.body == Body::Kept;
+        let kind = whole.then(|| opener.open(record.header, body, &mut self.opened)).flatten();
+        if kind.is_none() {
+            opener.skip();
+        }
+        kind
+    }
+
+    fn opened(
+        &mut self,
+        line: &mut Timeline,
+        from: Peer,
+        kind: ContentType,
+        record: &Record,
+        bytes: &[u8],
+        plain: &mut dyn Application,
+    ) {
+        if kind != ContentType::ApplicationData {
+            return self.readable(line, from, kind, bytes, record.packet());
+        }
+        let early = matches!(&self.side[from].reading, Reading::Keyed(opener) if opener.is_early());
+        if early && !self.early.is_taken() {
+            return;
+        }
+        let tls = facts(line);
+        tls.decrypted = true;
+        tls.keys_missing = false;
+        let start = Mark { packet: record.packet(), offset: record.start.offset };
+        plain.data(line, from, bytes, start);
+    }
+
+    /// Application data that cannot be decrypted, though other data of the connection was.
+    fn hide(&mut self, line: &mut Timeline, from: Peer, record: &Record, plain: &mut dyn Application) {
+        if record.header.kind == ContentType::ApplicationData {
+            let start = Mark { packet: record.packet(), offset: record.start.offset };
+            plain.gap(line, from, u64::from(self.plain_len(record)), start);
+        }
+    }
+
+    /// The length of a record's contents, as near as its own length tells.
+    fn plain_len(&self, record: &Record) -> u32 {
+        let tls13 = if self.handshake.is_tls13() { Tls13::Yes } else { Tls13::No };
+        let suite = self.handshake.choice.as_ref().and_then(|choice| Suite::of(choice.cipher));
+        record.header.len.saturating_sub(suite.map_or(USUAL_OVERHEAD, |suite| suite.overhead(tls13)))
     }
 
     /// A record in clear, or the contents of one that was decrypted.
@@ -148,15 +239,47 @@ impl Session {
         messages.push(bytes);
         while let Some((kind, body)) = messages.next() {
             let effect = self.handshake.message(facts(line), from, kind, body, packet);
-            self.apply(effect);
+            self.apply(from, effect);
         }
         self.side[from].messages = messages;
     }
 
-    fn apply(&mut self, effect: Effect) {
+    fn apply(&mut self, from: Peer, effect: Effect) {
         match effect {
-            Effect::Negotiated if self.handshake.is_tls13() => self.read_no_application_data(),
-            Effect::Negotiated | Effect::EarlyDataTaken | Effect::KeyUpdate | Effect::None => {}
+            Effect::Negotiated if self.handshake.is_tls13() => {
+                for from in [Peer::Edge, Peer::Origin] {
+                    self.seal(from);
+                }
+            }
+            Effect::EarlyDataTaken => self.early.take(),
+            Effect::KeyUpdate => self.update_key(from),
+            Effect::Negotiated | Effect::None => {}
+        }
+    }
+
+    /// The records of `from` are encrypted from here on.
+    fn seal(&mut self, from: Peer) {
+        let opener = self.opener(from);
+        let side = &mut self.side[from];
+        let interest = if opener.is_some() { Interest::Everything } else { Interest::NoApplicationData };
+        side.records.set_interest(interest);
+        side.reading = opener.map_or(Reading::Sealed, Reading::Keyed);
+    }
+
+    fn opener(&self, from: Peer) -> Option<Opener> {
+        let client_random = &self.handshake.offer.as_ref()?.hello.random;
+        Opener::new(&self.keys, client_random, self.handshake.choice.as_ref()?, from)
+    }
+
+    fn update_key(&mut self, from: Peer) {
+        if let Reading::Keyed(opener) = &mut self.side[from].reading {
+            opener.update_key();
+        }
+    }
+
+    fn skip_numbers(&mut self, from: Peer, bytes: u64) {
+        if let Reading::Keyed(opener) = &mut self.side[from].reading {
+            opener.lose(bytes);
         }
     }
 
@@ -168,8 +291,7 @@ impl Session {
             return;
         }
         self.handshake.change_cipher_spec(facts(line), from);
-        self.side[from].reading = Reading::Sealed;
-        self.side[from].records.set_interest(Interest::NoApplicationData);
+        self.seal(from);
     }
 
     fn ssl2(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], packet: PacketRef) {
@@ -181,6 +303,9 @@ impl Session {
 
     /// A record that is encrypted, and cannot be decrypted.
     fn unreadable(&mut self, line: &mut Timeline, from: Peer, record: &Record) {
+        if record.body != Body::Damaged && self.should_have_keys() {
+            facts(line).keys_missing = true;
+        }
         match record.header.kind {
             ContentType::Handshake if !self.handshake.has_finished(from) => {
                 self.handshake.finished(facts(line), from, record.packet());
@@ -190,11 +315,20 @@ impl Session {
         }
     }
 
+    fn should_have_keys(&self) -> bool {
+        let suite = self.handshake.choice.as_ref().and_then(|choice| Suite::of(choice.cipher));
+        !self.keys.is_empty() && self.handshake.offer.is_some() && suite.is_some()
+    }
+
     /// Records are missing.
-    fn lost(&mut self, line: &mut Timeline, from: Peer, _bytes: u64, _at: Mark, _plain: &mut dyn Application) {
+    fn lost(&mut self, line: &mut Timeline, from: Peer, bytes: u64, at: Mark, plain: &mut dyn Application) {
         self.side[from].torn = true;
+        self.skip_numbers(from, bytes);
         if facts(line).handshake_done.is_none() {
             self.miss_message(from);
+        }
+        if facts(line).decrypted {
+            plain.gap(line, from, bytes, at);
         }
     }
 
@@ -220,3 +354,8 @@ fn not_tls(line: &mut Timeline, from: Peer, at: Mark, preview: &[u8]) {
         facts(line).not_tls.get_or_insert(NotTls { at, spoken, preview: preview.to_vec() });
     }
 }
+
+/// Bytes that may be missing with a ChangeCipherSpec: the Finished behind it.
+const MISSED_WITH_CHANGE: u64 = 64;
+/// Bytes that an AEAD cipher adds to the contents of a record.
+const USUAL_OVERHEAD: u32 = 17;

@@ -170,13 +170,12 @@ pub fn connections_split(
                 && drivers[index].1.streams.edge.next.is_some_and(|next| next != tcp.sequence_number().wrapping_add(1))
         });
         let index = known.filter(|_| !renewed).unwrap_or_else(|| {
-            let from_edge = if tcp.syn() { !tcp.ack() } else { source.1 > target.1 };
+            let from_edge = if tcp.syn() { !tcp.ack() } else { source.port > target.port };
             let (edge, origin) = if from_edge { (source, target) } else { (target, source) };
             let mut driver = Driver::new(session());
             driver.line.index = drivers.len() as u32;
             driver.line.first = packet;
-            let endpoint = |(address, port)| Endpoint { address, port };
-            driver.line.endpoint = ByPeer { edge: endpoint(edge), origin: endpoint(origin) };
+            driver.line.endpoint = ByPeer { edge, origin };
             drivers.push((Flow { edge, origin }, driver));
             drivers.len() - 1
         });
@@ -187,15 +186,13 @@ pub fn connections_split(
     drivers.into_iter().map(|(_, driver)| driver.finish_with_holes()).collect()
 }
 
-type Socket = (IpAddr, u16);
-
 struct Flow {
-    edge: Socket,
-    origin: Socket,
+    edge: Endpoint,
+    origin: Endpoint,
 }
 
 impl Flow {
-    fn is(&self, a: Socket, b: Socket) -> bool {
+    fn is(&self, a: Endpoint, b: Endpoint) -> bool {
         (self.edge, self.origin) == (a, b) || (self.edge, self.origin) == (b, a)
     }
 }
@@ -300,7 +297,7 @@ fn packets(capture: &[u8]) -> Vec<(u32, Time, &[u8])> {
     packets
 }
 
-fn tcp_of(link: u32, frame: &[u8]) -> Option<(Socket, Socket, TcpSlice<'_>)> {
+fn tcp_of(link: u32, frame: &[u8]) -> Option<(Endpoint, Endpoint, TcpSlice<'_>)> {
     let packet = match link {
         1 => LaxSlicedPacket::from_ethernet(frame).ok()?,
         113 => LaxSlicedPacket::from_ip(frame.get(16..)?).ok()?,
@@ -313,5 +310,7 @@ fn tcp_of(link: u32, frame: &[u8]) -> Option<(Socket, Socket, TcpSlice<'_>)> {
         LaxNetSlice::Arp(_) => return None,
     };
     let TransportSlice::Tcp(tcp) = packet.transport? else { return None };
-    Some(((source, tcp.source_port()), (target, tcp.destination_port()), tcp))
+    let source = Endpoint { address: source, port: tcp.source_port() };
+    let target = Endpoint { address: target, port: tcp.destination_port() };
+    Some((source, target, tcp))
 }
