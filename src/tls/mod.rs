@@ -6,8 +6,10 @@
 mod alert;
 mod decrypt;
 mod early;
+mod flight;
 mod handshake;
 mod hello;
+mod inferred;
 mod keylog;
 mod message;
 mod probe;

@@ -3,8 +3,10 @@
 use super::alert;
 use super::decrypt::{Opener, Suite, Tls13};
 use super::early::EarlyData;
+use super::flight::{Flights, Sealed, finished_len};
 use super::handshake::{Effect, Handshake};
 use super::hello::Offer;
+use super::inferred::{Inferred, OriginTickets};
 use super::keylog::KeyLog;
 use super::message::Messages;
 use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
@@ -23,6 +25,8 @@ pub struct Session {
     side: ByPeer<Side>,
     handshake: Handshake,
     early: EarlyData,
+    flights: Flights,
+    inferred: Option<Inferred>,
     /// The contents of the record that was decrypted last.
     opened: Vec<u8>,
 }
@@ -58,6 +62,8 @@ impl Session {
             side: ByPeer { edge: Side::default(), origin: Side::default() },
             handshake: Handshake::default(),
             early: EarlyData::default(),
+            flights: Flights::default(),
+            inferred: None,
             opened: Vec::new(),
         }
     }
@@ -95,6 +101,10 @@ impl Session {
             if let Some(found) = self.side[from].records.end() {
                 self.found(line, from, found, plain);
             }
+        }
+        self.conclude_flight(line);
+        if let Some(mut inferred) = self.inferred.take() {
+            inferred.finish(line);
         }
     }
 
@@ -197,6 +207,9 @@ impl Session {
         if early && !self.early.is_taken() {
             return;
         }
+        if let Some(inferred) = self.inferred.take() {
+            inferred.withdraw(line);
+        }
         let tls = facts(line);
         tls.decrypted = true;
         tls.keys_missing = false;
@@ -215,8 +228,7 @@ impl Session {
     /// The length of a record's contents, as near as its own length tells.
     fn plain_len(&self, record: &Record) -> u32 {
         let tls13 = if self.handshake.is_tls13() { Tls13::Yes } else { Tls13::No };
-        let suite = self.handshake.choice.as_ref().and_then(|choice| Suite::of(choice.cipher));
-        record.header.len.saturating_sub(suite.map_or(USUAL_OVERHEAD, |suite| suite.overhead(tls13)))
+        record.header.len.saturating_sub(self.suite().map_or(USUAL_OVERHEAD, |suite| suite.overhead(tls13)))
     }
 
     /// A record in clear, or the contents of one that was decrypted.
@@ -306,7 +318,10 @@ impl Session {
         if record.body != Body::Damaged && self.should_have_keys() {
             facts(line).keys_missing = true;
         }
+        let sealed = Sealed { start: record.start, end: record.end, plain: self.plain_len(record) };
         match record.header.kind {
+            ContentType::ApplicationData if self.handshake.is_tls13() => self.unreadable_tls13(line, from, sealed),
+            ContentType::ApplicationData => self.infer(line, from, sealed),
             ContentType::Handshake if !self.handshake.has_finished(from) => {
                 self.handshake.finished(facts(line), from, record.packet());
             }
@@ -315,9 +330,64 @@ impl Session {
         }
     }
 
+    /// In TLS 1.3 an encrypted record may hold anything: where the handshake stands says what is due.
+    fn unreadable_tls13(&mut self, line: &mut Timeline, from: Peer, record: Sealed) {
+        if from == Peer::Origin && self.flights.is_waiting() {
+            self.conclude_flight(line);
+        }
+        if self.handshake.has_finished(Peer::Edge) {
+            return self.infer(line, from, record);
+        }
+        let finished = self.suite().map_or(USUAL_VERIFY_DATA, |suite| suite.verify_data_len());
+        let tls = facts(line);
+        match from {
+            _ if record.may_be_alert() => alert::unreadable(tls, from, record.packet()),
+            Peer::Origin => self.flights.origin(&mut self.handshake, tls, record, finished_len(finished)),
+            Peer::Edge => self.flights.edge(&mut self.handshake, tls, record, finished_len(finished)),
+        }
+        if self.flights.is_overdue() {
+            self.conclude_flight(line);
+        }
+    }
+
+    fn conclude_flight(&mut self, line: &mut Timeline) {
+        for record in self.flights.conclude(&mut self.handshake, facts(line)) {
+            self.infer(line, Peer::Edge, record);
+        }
+    }
+
+    /// Application data that nobody can read: part of an exchange.
+    fn infer(&mut self, line: &mut Timeline, from: Peer, record: Sealed) {
+        let tickets = self.origin_tickets();
+        let tls = facts(line);
+        if tls.joined_late || self.handshake.damaged || self.handshake.choice.is_none() {
+            // Nor from what follows: the handshake is not known, or the edge sends early data.
+            self.handshake.damaged = true;
+            return;
+        }
+        let phase = tls.phase;
+        let inferred = self.inferred.get_or_insert_with(|| Inferred::new(tls, tickets));
+        if self.handshake.is_tls13() && record.may_be_alert() {
+            inferred.alert_or_record(line, from, record, phase);
+        } else {
+            inferred.record(line, from, record);
+        }
+    }
+
+    fn origin_tickets(&self) -> OriginTickets {
+        match &self.handshake.offer {
+            _ if !self.handshake.is_tls13() => OriginTickets::InHandshake,
+            Some(offer) if offer.takes_tickets => OriginTickets::AsRecords,
+            _ => OriginTickets::NotTaken,
+        }
+    }
+
+    fn suite(&self) -> Option<Suite> {
+        self.handshake.choice.as_ref().and_then(|choice| Suite::of(choice.cipher))
+    }
+
     fn should_have_keys(&self) -> bool {
-        let suite = self.handshake.choice.as_ref().and_then(|choice| Suite::of(choice.cipher));
-        !self.keys.is_empty() && self.handshake.offer.is_some() && suite.is_some()
+        !self.keys.is_empty() && self.handshake.offer.is_some() && self.suite().is_some()
     }
 
     /// Records are missing.
@@ -326,6 +396,9 @@ impl Session {
         self.skip_numbers(from, bytes);
         if facts(line).handshake_done.is_none() {
             self.miss_message(from);
+        }
+        if let Some(inferred) = &self.inferred {
+            inferred.gap(line);
         }
         if facts(line).decrypted {
             plain.gap(line, from, bytes, at);
@@ -359,3 +432,5 @@ fn not_tls(line: &mut Timeline, from: Peer, at: Mark, preview: &[u8]) {
 const MISSED_WITH_CHANGE: u64 = 64;
 /// Bytes that an AEAD cipher adds to the contents of a record.
 const USUAL_OVERHEAD: u32 = 17;
+/// Bytes of `verify_data` with SHA-256.
+const USUAL_VERIFY_DATA: u32 = 32;
