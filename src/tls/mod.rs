@@ -1,1 +1,24 @@
 //! Records, handshake, certificates, alerts; plain bytes where there is a key log.
+//!
+//! [`Session`] is one connection. Its stream is cut into records (`record`), the handshake's messages are put
+//! together (`message`) and understood (`hello`, `handshake`). [`probe`] says whether a stream is TLS at all.
+
+mod alert;
+mod decrypt;
+mod early;
+mod flight;
+mod handshake;
+mod hello;
+mod inferred;
+mod keylog;
+mod message;
+mod probe;
+mod reader;
+mod record;
+mod session;
+#[cfg(test)]
+mod testing;
+
+pub use keylog::KeyLog;
+pub use probe::{Probe, probe};
+pub use session::Session;

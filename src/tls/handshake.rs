@@ -1,0 +1,167 @@
+//! What the handshake messages say (RFC 8446 section 4, RFC 5246 section 7.4), and how far they came.
+
+use super::hello::{Choice, Extras, Offer};
+use super::message::HandshakeType;
+use super::reader::Reader;
+use crate::timeline::{ByPeer, HandshakePhase, PacketRef, Peer, ServerHello, Tls, TlsVersion};
+
+/// The handshake of one connection, as far as its messages could be read.
+#[derive(Debug, Default)]
+pub(super) struct Handshake {
+    /// The latest ClientHello.
+    pub(super) offer: Option<Offer>,
+    /// The latest ServerHello.
+    pub(super) choice: Option<Choice>,
+    /// The HelloRetryRequest.
+    retry: Option<Choice>,
+    finished: ByPeer<Option<PacketRef>>,
+    server_hello_done: bool,
+    /// Messages are missing or could not be read: nothing is concluded from what did not come.
+    pub(super) damaged: bool,
+}
+
+/// What a message changes for the records that follow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    None,
+    /// Version and cipher suite are agreed on.
+    Negotiated,
+    /// The origin takes the edge's early data.
+    EarlyDataTaken,
+    /// The sender's next records are under its next key (RFC 8446 section 4.6.3).
+    KeyUpdate,
+}
+
+impl Handshake {
+    /// The negotiated version, which a HelloRetryRequest fixes as well.
+    pub(super) fn version(&self) -> Option<TlsVersion> {
+        self.choice.as_ref().or(self.retry.as_ref()).map(|choice| choice.version)
+    }
+
+    /// True for TLS 1.3 and its drafts: records of application data may hold anything.
+    pub(super) fn is_tls13(&self) -> bool {
+        self.version().is_some_and(is_tls13)
+    }
+
+    /// One handshake message of `from`, complete with `packet`.
+    pub(super) fn message(
+        &mut self,
+        tls: &mut Tls,
+        from: Peer,
+        kind: HandshakeType,
+        body: &[u8],
+        packet: PacketRef,
+    ) -> Effect {
+        match (from, kind) {
+            (Peer::Edge, HandshakeType::CLIENT_HELLO) => self.client_hello(tls, Offer::parse(body, packet)),
+            (Peer::Origin, HandshakeType::SERVER_HELLO) => return self.server_hello(tls, body, packet),
+            (Peer::Origin, HandshakeType::HELLO_RETRY_REQUEST) => tls.hello_retry = tls.hello_retry.or(Some(packet)),
+            (Peer::Origin, HandshakeType::ENCRYPTED_EXTENSIONS) => return encrypted_extensions(tls, body),
+            (Peer::Origin, HandshakeType::CERTIFICATE_REQUEST) => {
+                tls.certificate_request = tls.certificate_request.or(Some(packet));
+            }
+            (Peer::Origin, HandshakeType::SERVER_HELLO_DONE) => {
+                self.server_hello_done = true;
+                tls.phase = tls.phase.max(HandshakePhase::ServerDone);
+            }
+            (Peer::Edge, HandshakeType::CERTIFICATE) => {
+                let holds_one = self.holds_certificate(body);
+                tls.client_certificate = tls.client_certificate.or(Some((packet, holds_one)));
+            }
+            (_, HandshakeType::FINISHED) => self.finished(tls, from, packet),
+            (_, HandshakeType::KEY_UPDATE) => return Effect::KeyUpdate,
+            _ => {}
+        }
+        Effect::None
+    }
+
+    /// A ClientHello; none where it could not be read.
+    pub(super) fn client_hello(&mut self, tls: &mut Tls, offer: Option<Offer>) {
+        tls.phase = tls.phase.max(HandshakePhase::ClientHello);
+        tls.joined_late = false;
+        let Some(offer) = offer else {
+            self.damaged = true;
+            return;
+        };
+        if tls.client_hello.is_none() {
+            tls.client_hello = Some(offer.hello.clone());
+        }
+        // A second one follows a HelloRetryRequest, or asks for a new handshake on the same connection.
+        self.offer = Some(offer);
+    }
+
+    /// The origin's hello in the record format of SSL 2.0.
+    pub(super) fn ssl2_server_hello(&mut self, tls: &mut Tls, packet: PacketRef) {
+        tls.server_hello = Some(ServerHello { packet, version: TlsVersion(2), cipher: 0 });
+        tls.phase = tls.phase.max(HandshakePhase::ServerHello);
+        self.damaged = true;
+    }
+
+    /// ChangeCipherSpec of TLS 1.2 and below.
+    pub(super) fn change_cipher_spec(&mut self, tls: &mut Tls, from: Peer) {
+        let short = from == Peer::Origin && !self.server_hello_done && self.choice.is_some();
+        if short && !self.damaged && tls.phase == HandshakePhase::ServerHello {
+            tls.resumed = true;
+        }
+    }
+
+    /// The Finished of `from`, read or told from its record.
+    pub(super) fn finished(&mut self, tls: &mut Tls, from: Peer, packet: PacketRef) {
+        self.finished[from] = self.finished[from].or(Some(packet));
+        let both = self.finished.edge.is_some() && self.finished.origin.is_some();
+        let phase = match from {
+            _ if both => HandshakePhase::Established,
+            Peer::Edge => HandshakePhase::ClientFinished,
+            Peer::Origin => HandshakePhase::ServerDone,
+        };
+        tls.phase = tls.phase.max(phase);
+        if both {
+            tls.handshake_done = tls.handshake_done.or(Some(packet));
+        }
+    }
+
+    pub(super) fn has_finished(&self, from: Peer) -> bool {
+        self.finished[from].is_some()
+    }
+
+    fn server_hello(&mut self, tls: &mut Tls, body: &[u8], packet: PacketRef) -> Effect {
+        let Some(choice) = Choice::parse(body) else {
+            tls.phase = tls.phase.max(HandshakePhase::ServerHello);
+            self.damaged = true;
+            return Effect::None;
+        };
+        if choice.is_hello_retry_request() {
+            tls.hello_retry = tls.hello_retry.or(Some(packet));
+            self.retry = Some(choice);
+            return Effect::None;
+        }
+        if tls.phase < HandshakePhase::Established {
+            tls.server_hello = Some(ServerHello { packet, version: choice.version, cipher: choice.cipher });
+            tls.alpn = choice.alpn.clone();
+            tls.resumed = choice.pre_shared_key && is_tls13(choice.version);
+            tls.phase = tls.phase.max(HandshakePhase::ServerHello);
+        }
+        self.server_hello_done = false;
+        self.choice = Some(choice);
+        Effect::Negotiated
+    }
+
+    fn holds_certificate(&self, body: &[u8]) -> bool {
+        let mut body = Reader::new(body);
+        if self.is_tls13() {
+            let _context = body.vector8();
+        }
+        body.vector24().is_some_and(|list| !list.is_empty())
+    }
+}
+
+fn encrypted_extensions(tls: &mut Tls, body: &[u8]) -> Effect {
+    let extras = Extras::parse(body);
+    tls.alpn = extras.alpn.or(tls.alpn.take());
+    if extras.early_data { Effect::EarlyDataTaken } else { Effect::None }
+}
+
+/// The drafts of TLS 1.3 had numbers of their own (RFC 8446 section 4.2.1.1 of the drafts: 0x7f00 and the draft).
+fn is_tls13(version: TlsVersion) -> bool {
+    version == TlsVersion::TLS_1_3 || version.0 & 0xff00 == 0x7f00
+}

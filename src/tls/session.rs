@@ -1,0 +1,436 @@
+//! One TLS connection: takes both streams, writes facts, hands decrypted bytes on.
+
+use super::alert;
+use super::decrypt::{Opener, Suite, Tls13};
+use super::early::EarlyData;
+use super::flight::{Flights, Sealed, finished_len};
+use super::handshake::{Effect, Handshake};
+use super::hello::Offer;
+use super::inferred::{Inferred, OriginTickets};
+use super::keylog::KeyLog;
+use super::message::Messages;
+use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
+use crate::tcp::Application;
+use crate::timeline::{ByPeer, HandshakePhase, Mark, NotTls, PacketRef, Peer, Spoken, Timeline, Tls};
+
+/// The TLS layer of one connection.
+///
+/// Both streams are given in the order of their bytes, as [`Application`] has them; decrypted application data
+/// goes on to another [`Application`]: the mark of each piece is the packet that completed the record, and the
+/// stream offset of the record's first byte. Bytes that cannot be decrypted there become gaps, whose length is as
+/// near to the plain text's as record headers tell.
+#[derive(Debug)]
+pub struct Session {
+    keys: KeyLog,
+    side: ByPeer<Side>,
+    handshake: Handshake,
+    early: EarlyData,
+    flights: Flights,
+    inferred: Option<Inferred>,
+    /// The contents of the record that was decrypted last.
+    opened: Vec<u8>,
+}
+
+/// The stream of one peer.
+#[derive(Debug, Default)]
+struct Side {
+    records: Records,
+    messages: Messages,
+    reading: Reading,
+    /// The capture misses bytes of this stream.
+    torn: bool,
+}
+
+/// How the records of one peer are read.
+#[derive(Debug, Default)]
+enum Reading {
+    /// They are not encrypted yet.
+    #[default]
+    Clear,
+    /// They are encrypted, and there are no keys.
+    Sealed,
+    /// They are encrypted, and there are keys, which may be wrong.
+    Keyed(Opener),
+}
+
+impl Session {
+    /// A connection of which nothing was seen yet.
+    #[must_use]
+    pub fn new(keys: KeyLog) -> Self {
+        Self {
+            keys,
+            side: ByPeer { edge: Side::default(), origin: Side::default() },
+            handshake: Handshake::default(),
+            early: EarlyData::default(),
+            flights: Flights::default(),
+            inferred: None,
+            opened: Vec::new(),
+        }
+    }
+
+    /// The next `bytes` of the stream of `from`; `start` is the first of them.
+    pub fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark, plain: &mut dyn Application) {
+        let mut input = Input::new(bytes, start);
+        while let Some(found) = self.side[from].records.next(&mut input) {
+            self.found(line, from, found, plain);
+        }
+    }
+
+    /// The capture does not hold the next `len` bytes of the stream of `from`; 0 where it joins the connection.
+    pub fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark, plain: &mut dyn Application) {
+        self.side[from].torn = true;
+        let torn = self.side[from].records.gap(len, start);
+        if let Some(found) = torn.found {
+            self.found(line, from, found, plain);
+        }
+        if torn.lost > 0 {
+            self.lost(line, from, torn.lost, start, plain);
+        }
+    }
+
+    /// The stream of `from` has ended in order.
+    pub fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, _at: Mark, plain: &mut dyn Application) {
+        if let Some(found) = self.side[from].records.end() {
+            self.found(line, from, found, plain);
+        }
+    }
+
+    /// Nothing more will come on this connection.
+    pub fn finish(&mut self, line: &mut Timeline, plain: &mut dyn Application) {
+        for from in [Peer::Edge, Peer::Origin] {
+            if let Some(found) = self.side[from].records.end() {
+                self.found(line, from, found, plain);
+            }
+        }
+        self.conclude_flight(line);
+        if let Some(mut inferred) = self.inferred.take() {
+            inferred.finish(line);
+        }
+    }
+
+    fn found(&mut self, line: &mut Timeline, from: Peer, found: Found, plain: &mut dyn Application) {
+        let body = self.side[from].records.take_body();
+        match found {
+            Found::Record(record) => self.record(line, from, &record, &body, plain),
+            Found::NotTls(at) => not_tls(line, from, at, &body),
+        }
+        self.side[from].records.give_back(body);
+    }
+
+    fn record(&mut self, line: &mut Timeline, from: Peer, record: &Record, body: &[u8], plain: &mut dyn Application) {
+        if record.skipped > 0 {
+            self.lost(line, from, record.skipped, record.start, plain);
+        }
+        self.notice_late_join(line, from, record.header.kind);
+        if self.is_sealed(from, record.header.kind) {
+            self.sealed(line, from, record, body, plain);
+        } else if record.body == Body::Damaged {
+            self.miss_message(from);
+        } else {
+            self.readable(line, from, record.header.kind, body, record.packet());
+        }
+        for (record, body) in self.early.release() {
+            self.sealed(line, Peer::Edge, &record, &body, plain);
+        }
+    }
+
+    /// The first record of a connection that the capture sees from its beginning is the edge's ClientHello.
+    fn notice_late_join(&mut self, line: &mut Timeline, from: Peer, kind: ContentType) {
+        let tls = facts(line);
+        let may_be_hello = from == Peer::Edge && matches!(kind, ContentType::Handshake | ContentType::Ssl2);
+        if tls.phase == HandshakePhase::Start && !may_be_hello && !tls.joined_late {
+            tls.joined_late = true;
+            self.read_no_application_data();
+        }
+    }
+
+    /// In TLS 1.3 the outer type of encrypted records is application data; below, all is encrypted behind
+    /// ChangeCipherSpec.
+    fn is_sealed(&self, from: Peer, kind: ContentType) -> bool {
+        match kind {
+            ContentType::ApplicationData => true,
+            ContentType::Ssl2 => false,
+            _ => !self.handshake.is_tls13() && !matches!(self.side[from].reading, Reading::Clear),
+        }
+    }
+
+    /// A record that is encrypted.
+    fn sealed(&mut self, line: &mut Timeline, from: Peer, record: &Record, body: &[u8], plain: &mut dyn Application) {
+        if from == Peer::Edge && self.early.holds(&self.keys, &self.handshake, record, body) {
+            return;
+        }
+        self.notice_missed_change(line, from);
+        if let Some(kind) = self.open(from, record, body) {
+            let opened = std::mem::take(&mut self.opened);
+            self.opened(line, from, kind, record, &opened, plain);
+            self.opened = opened;
+        } else if facts(line).decrypted {
+            self.hide(line, from, record, plain);
+        } else {
+            self.unreadable(line, from, record);
+        }
+    }
+
+    /// TLS 1.2 and below: application data without ChangeCipherSpec before it, which the capture missed.
+    fn notice_missed_change(&mut self, line: &mut Timeline, from: Peer) {
+        let missed = matches!(self.side[from].reading, Reading::Clear) && self.handshake.choice.is_some();
+        if missed && !self.handshake.is_tls13() {
+            self.change_cipher_spec(line, from);
+            self.skip_numbers(from, MISSED_WITH_CHANGE);
+        }
+    }
+
+    /// Decrypts a record to `opened`; says what it holds.
+    fn open(&mut self, from: Peer, record: &Record, body: &[u8]) -> Option<ContentType> {
+        let Reading::Keyed(opener) = &mut self.side[from].reading else { return None };
+        let whole = record.body == Body::Kept;
+        let kind = whole.then(|| opener.open(record.header, body, &mut self.opened)).flatten();
+        if kind.is_none() {
+            opener.skip();
+        }
+        kind
+    }
+
+    fn opened(
+        &mut self,
+        line: &mut Timeline,
+        from: Peer,
+        kind: ContentType,
+        record: &Record,
+        bytes: &[u8],
+        plain: &mut dyn Application,
+    ) {
+        if kind != ContentType::ApplicationData {
+            return self.readable(line, from, kind, bytes, record.packet());
+        }
+        let early = matches!(&self.side[from].reading, Reading::Keyed(opener) if opener.is_early());
+        if early && !self.early.is_taken() {
+            return;
+        }
+        if let Some(inferred) = self.inferred.take() {
+            inferred.withdraw(line);
+        }
+        let tls = facts(line);
+        tls.decrypted = true;
+        tls.keys_missing = false;
+        let start = Mark { packet: record.packet(), offset: record.start.offset };
+        plain.data(line, from, bytes, start);
+    }
+
+    /// Application data that cannot be decrypted, though other data of the connection was.
+    fn hide(&mut self, line: &mut Timeline, from: Peer, record: &Record, plain: &mut dyn Application) {
+        if record.header.kind == ContentType::ApplicationData {
+            let start = Mark { packet: record.packet(), offset: record.start.offset };
+            plain.gap(line, from, u64::from(self.plain_len(record)), start);
+        }
+    }
+
+    /// The length of a record's contents, as near as its own length tells.
+    fn plain_len(&self, record: &Record) -> u32 {
+        let tls13 = if self.handshake.is_tls13() { Tls13::Yes } else { Tls13::No };
+        record.header.len.saturating_sub(self.suite().map_or(USUAL_OVERHEAD, |suite| suite.overhead(tls13)))
+    }
+
+    /// A record in clear, or the contents of one that was decrypted.
+    fn readable(&mut self, line: &mut Timeline, from: Peer, kind: ContentType, bytes: &[u8], packet: PacketRef) {
+        match kind {
+            ContentType::Handshake => self.handshake_bytes(line, from, bytes, packet),
+            ContentType::Alert => alert::readable(facts(line), from, bytes, packet),
+            ContentType::ChangeCipherSpec => self.change_cipher_spec(line, from),
+            ContentType::Ssl2 => self.ssl2(line, from, bytes, packet),
+            ContentType::ApplicationData | ContentType::Heartbeat => {}
+        }
+    }
+
+    fn handshake_bytes(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], packet: PacketRef) {
+        let side = &mut self.side[from];
+        if side.torn && side.messages.is_idle() && !Messages::fits(bytes) {
+            return self.miss_message(from);
+        }
+        let mut messages = std::mem::take(&mut side.messages);
+        messages.push(bytes);
+        while let Some((kind, body)) = messages.next() {
+            let effect = self.handshake.message(facts(line), from, kind, body, packet);
+            self.apply(from, effect);
+        }
+        self.side[from].messages = messages;
+    }
+
+    fn apply(&mut self, from: Peer, effect: Effect) {
+        match effect {
+            Effect::Negotiated if self.handshake.is_tls13() => {
+                for from in [Peer::Edge, Peer::Origin] {
+                    self.seal(from);
+                }
+            }
+            Effect::EarlyDataTaken => self.early.take(),
+            Effect::KeyUpdate => self.update_key(from),
+            Effect::Negotiated | Effect::None => {}
+        }
+    }
+
+    /// The records of `from` are encrypted from here on.
+    fn seal(&mut self, from: Peer) {
+        let opener = self.opener(from);
+        let side = &mut self.side[from];
+        let interest = if opener.is_some() { Interest::Everything } else { Interest::NoApplicationData };
+        side.records.set_interest(interest);
+        side.reading = opener.map_or(Reading::Sealed, Reading::Keyed);
+    }
+
+    fn opener(&self, from: Peer) -> Option<Opener> {
+        let client_random = &self.handshake.offer.as_ref()?.hello.random;
+        Opener::new(&self.keys, client_random, self.handshake.choice.as_ref()?, from)
+    }
+
+    fn update_key(&mut self, from: Peer) {
+        if let Reading::Keyed(opener) = &mut self.side[from].reading {
+            opener.update_key();
+        }
+    }
+
+    fn skip_numbers(&mut self, from: Peer, bytes: u64) {
+        if let Reading::Keyed(opener) = &mut self.side[from].reading {
+            opener.lose(bytes);
+        }
+    }
+
+    /// TLS 1.2 and below: what follows is encrypted. In TLS 1.3 it means nothing (RFC 8446 appendix D.4), and
+    /// before the ServerHello only TLS 1.3 has it.
+    fn change_cipher_spec(&mut self, line: &mut Timeline, from: Peer) {
+        let meaningless = self.handshake.is_tls13() || self.handshake.version().is_none() && !self.handshake.damaged;
+        if meaningless {
+            return;
+        }
+        self.handshake.change_cipher_spec(facts(line), from);
+        self.seal(from);
+    }
+
+    fn ssl2(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], packet: PacketRef) {
+        match from {
+            Peer::Edge => self.handshake.client_hello(facts(line), Offer::parse_ssl2(bytes, packet)),
+            Peer::Origin => self.handshake.ssl2_server_hello(facts(line), packet),
+        }
+    }
+
+    /// A record that is encrypted, and cannot be decrypted.
+    fn unreadable(&mut self, line: &mut Timeline, from: Peer, record: &Record) {
+        if record.body != Body::Damaged && self.should_have_keys() {
+            facts(line).keys_missing = true;
+        }
+        let sealed = Sealed { start: record.start, end: record.end, plain: self.plain_len(record) };
+        match record.header.kind {
+            ContentType::ApplicationData if self.handshake.is_tls13() => self.unreadable_tls13(line, from, sealed),
+            ContentType::ApplicationData => self.infer(line, from, sealed),
+            ContentType::Handshake if !self.handshake.has_finished(from) => {
+                self.handshake.finished(facts(line), from, record.packet());
+            }
+            ContentType::Alert => alert::unreadable(facts(line), from, record.packet()),
+            _ => {}
+        }
+    }
+
+    /// In TLS 1.3 an encrypted record may hold anything: where the handshake stands says what is due.
+    fn unreadable_tls13(&mut self, line: &mut Timeline, from: Peer, record: Sealed) {
+        if from == Peer::Origin && self.flights.is_waiting() {
+            self.conclude_flight(line);
+        }
+        if self.handshake.has_finished(Peer::Edge) {
+            return self.infer(line, from, record);
+        }
+        let finished = self.suite().map_or(USUAL_VERIFY_DATA, |suite| suite.verify_data_len());
+        let tls = facts(line);
+        match from {
+            _ if record.may_be_alert() => alert::unreadable(tls, from, record.packet()),
+            Peer::Origin => self.flights.origin(&mut self.handshake, tls, record, finished_len(finished)),
+            Peer::Edge => self.flights.edge(&mut self.handshake, tls, record, finished_len(finished)),
+        }
+        if self.flights.is_overdue() {
+            self.conclude_flight(line);
+        }
+    }
+
+    fn conclude_flight(&mut self, line: &mut Timeline) {
+        for record in self.flights.conclude(&mut self.handshake, facts(line)) {
+            self.infer(line, Peer::Edge, record);
+        }
+    }
+
+    /// Application data that nobody can read: part of an exchange.
+    fn infer(&mut self, line: &mut Timeline, from: Peer, record: Sealed) {
+        let tickets = self.origin_tickets();
+        let tls = facts(line);
+        if tls.joined_late || self.handshake.damaged || self.handshake.choice.is_none() {
+            // Nor from what follows: the handshake is not known, or the edge sends early data.
+            self.handshake.damaged = true;
+            return;
+        }
+        let phase = tls.phase;
+        let inferred = self.inferred.get_or_insert_with(|| Inferred::new(tls, tickets));
+        if self.handshake.is_tls13() && record.may_be_alert() {
+            inferred.alert_or_record(line, from, record, phase);
+        } else {
+            inferred.record(line, from, record);
+        }
+    }
+
+    fn origin_tickets(&self) -> OriginTickets {
+        match &self.handshake.offer {
+            _ if !self.handshake.is_tls13() => OriginTickets::InHandshake,
+            Some(offer) if offer.takes_tickets => OriginTickets::AsRecords,
+            _ => OriginTickets::NotTaken,
+        }
+    }
+
+    fn suite(&self) -> Option<Suite> {
+        self.handshake.choice.as_ref().and_then(|choice| Suite::of(choice.cipher))
+    }
+
+    fn should_have_keys(&self) -> bool {
+        !self.keys.is_empty() && self.handshake.offer.is_some() && self.suite().is_some()
+    }
+
+    /// Records are missing.
+    fn lost(&mut self, line: &mut Timeline, from: Peer, bytes: u64, at: Mark, plain: &mut dyn Application) {
+        self.side[from].torn = true;
+        self.skip_numbers(from, bytes);
+        if facts(line).handshake_done.is_none() {
+            self.miss_message(from);
+        }
+        if let Some(inferred) = &self.inferred {
+            inferred.gap(line);
+        }
+        if facts(line).decrypted {
+            plain.gap(line, from, bytes, at);
+        }
+    }
+
+    fn miss_message(&mut self, from: Peer) {
+        self.side[from].messages.tear();
+        self.handshake.damaged = true;
+    }
+
+    fn read_no_application_data(&mut self) {
+        for from in [Peer::Edge, Peer::Origin] {
+            self.side[from].records.set_interest(Interest::NoApplicationData);
+        }
+    }
+}
+
+fn facts(line: &mut Timeline) -> &mut Tls {
+    line.tls.get_or_insert_default()
+}
+
+fn not_tls(line: &mut Timeline, from: Peer, at: Mark, preview: &[u8]) {
+    if from == Peer::Origin {
+        let spoken = Spoken::of(preview);
+        facts(line).not_tls.get_or_insert(NotTls { at, spoken, preview: preview.to_vec() });
+    }
+}
+
+/// Bytes that may be missing with a ChangeCipherSpec: the Finished behind it.
+const MISSED_WITH_CHANGE: u64 = 64;
+/// Bytes that an AEAD cipher adds to the contents of a record.
+const USUAL_OVERHEAD: u32 = 17;
+/// Bytes of `verify_data` with SHA-256.
+const USUAL_VERIFY_DATA: u32 = 32;
