@@ -1,0 +1,76 @@
+//! Field lines (RFC 9112 section 5), judged one by one.
+//!
+//! > field-line   = field-name ":" OWS field-value OWS
+//! > field-name   = token
+
+use super::head::Line;
+use crate::timeline::Rule;
+
+/// A field line that could be read, whatever rules it breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Field<'a> {
+    pub(super) name: &'a [u8],
+    /// Without the white space around it.
+    pub(super) value: &'a [u8],
+    /// Offset of the line in the head.
+    pub(super) at: usize,
+    /// Length of the line with its end.
+    pub(super) len: usize,
+}
+
+impl Field<'_> {
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.name.eq_ignore_ascii_case(name.as_bytes())
+    }
+}
+
+/// Reads one field line and tells `broken` every rule that it breaks, with the offset in the head.
+pub(super) fn judge<'a>(line: Line<'a>, broken: &mut impl FnMut(Rule, usize)) -> Option<Field<'a>> {
+    let content = line.content;
+    if !line.crlf {
+        broken(Rule::LineFeedAlone, line.at + content.len());
+    }
+    let Some(colon) = memchr::memchr(b':', content) else {
+        broken(Rule::FieldNoColon, line.at);
+        return None;
+    };
+    let (name, value) = (content.get(..colon)?, content.get(colon + 1..)?);
+    let trimmed = name.trim_ascii_end();
+    if trimmed.is_empty() {
+        broken(Rule::FieldNameEmpty, line.at);
+    } else if trimmed.len() < name.len() {
+        broken(Rule::FieldSpaceBeforeColon, line.at + trimmed.len());
+    }
+    if let Some(bad) = trimmed.iter().position(|&byte| !is_token(byte)) {
+        broken(Rule::FieldNameNotToken, line.at + bad);
+    }
+    judge_value(value, line.at + colon + 1, broken);
+    Some(Field { name: trimmed, value: trim(value), at: line.at, len: line.len })
+}
+
+/// A value, or the continuation of one, holds visible characters, spaces, tabs and bytes above 127
+/// (RFC 9110 section 5.5).
+pub(super) fn judge_value(value: &[u8], at: usize, broken: &mut impl FnMut(Rule, usize)) {
+    for (nth, &byte) in value.iter().enumerate() {
+        match byte {
+            0 => broken(Rule::FieldValueNul, at + nth),
+            b'\r' => broken(Rule::BareCarriageReturn, at + nth),
+            b'\t' => {}
+            1..=31 | 127 => broken(Rule::FieldValueControl, at + nth),
+            _ => {}
+        }
+    }
+}
+
+/// OWS is spaces and tabs only.
+pub(super) fn trim(value: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    value.get(start..end).unwrap_or_default()
+}
+
+/// > tchar = "!" / "#" / "$" / "%" / "&" / "'" / "*" / "+" / "-" / "." / "^" / "_" / "`" / "|" / "~" / DIGIT / ALPHA
+pub(super) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}

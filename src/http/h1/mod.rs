@@ -1,0 +1,132 @@
+//! HTTP/1.0 and HTTP/1.1 (RFC 9112): both streams of one connection, and which response belongs to which request.
+
+mod chunk;
+mod coding;
+mod fields;
+mod framing;
+mod head;
+mod pairing;
+mod request;
+mod requests;
+mod response;
+mod responses;
+mod status_line;
+
+pub use request::recognise as recognise_request;
+
+use crate::timeline::{Mark, Peer, Timeline, Visibility};
+use pairing::Pairing;
+use requests::Requests;
+use responses::Responses;
+
+/// Whether bytes begin a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recognised {
+    /// They do.
+    Yes,
+    /// They do not.
+    No,
+    /// Too few to tell.
+    TooShort,
+}
+
+/// Bytes that an origin sends before the first request: kept, for the edge takes them as its answer.
+const EARLY_LIMIT: usize = 4096;
+
+/// One HTTP/1 connection.
+#[derive(Default)]
+pub struct Http1 {
+    requests: Requests,
+    responses: Responses,
+    pairing: Pairing,
+    /// What the origin sent before any request.
+    early: Vec<(Vec<u8>, Mark)>,
+}
+
+impl Http1 {
+    /// A connection that the capture joined in the middle: both sides begin where a message begins.
+    #[must_use]
+    pub fn joined_late() -> Self {
+        let mut http1 = Self::default();
+        http1.requests.lose();
+        http1.responses.lose();
+        http1.pairing.requests_missed = true;
+        http1
+    }
+
+    /// The next bytes of the stream of `from`.
+    pub fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {
+        match from {
+            Peer::Edge => {
+                self.requests.data(line, &mut self.pairing, bytes, start);
+                if !self.early.is_empty() && self.pairing.has_requests() {
+                    for (bytes, start) in std::mem::take(&mut self.early) {
+                        self.responses.data(line, &mut self.pairing, &bytes, start);
+                    }
+                }
+            }
+            Peer::Origin => {
+                let nothing_asked = !self.pairing.has_requests() && !self.pairing.requests_missed;
+                if nothing_asked && self.requests.partial() {
+                    self.requests.give_up_head(line, &mut self.pairing);
+                } else if nothing_asked {
+                    self.keep_early(bytes, start);
+                    return;
+                }
+                self.responses.data(line, &mut self.pairing, bytes, start);
+            }
+        }
+    }
+
+    fn keep_early(&mut self, bytes: &[u8], start: Mark) {
+        let kept: usize = self.early.iter().map(|(bytes, _)| bytes.len()).sum();
+        let room = EARLY_LIMIT.saturating_sub(kept).min(bytes.len());
+        self.early.push((bytes.get(..room).unwrap_or_default().to_vec(), start));
+    }
+
+    /// The capture does not hold the next `len` bytes of the stream of `from`.
+    pub fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark) {
+        match from {
+            Peer::Edge => {
+                // Requests may have been missed: what seemed unsolicited may be their responses.
+                line.unsolicited.clear();
+                self.early.clear();
+                self.pairing.requests_missed = true;
+                self.requests.gap(line, &mut self.pairing, len);
+            }
+            Peer::Origin => self.responses.gap(line, &mut self.pairing, len, start),
+        }
+    }
+
+    /// The stream of `from` has ended in order.
+    pub fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
+        match from {
+            Peer::Edge => self.requests.give_up_head(line, &mut self.pairing),
+            Peer::Origin => self.responses.end(line, at),
+        }
+    }
+
+    /// Nothing more will come.
+    pub fn finish(&mut self, line: &mut Timeline) {
+        self.requests.give_up_head(line, &mut self.pairing);
+        for (bytes, start) in std::mem::take(&mut self.early) {
+            self.responses.unsolicited(line, &self.pairing, &bytes, start);
+        }
+        self.responses.finish(line, &mut self.pairing);
+        if self.responses.lost() {
+            // Nobody knows what the origin said.
+            for exchange in &mut line.exchanges {
+                if !exchange.complete() {
+                    exchange.visibility = Visibility::Obscured;
+                }
+            }
+        }
+    }
+
+    /// After `101 Switching Protocols` to h2c: what the streams hold beyond it. The connection is HTTP/2 from here.
+    #[must_use]
+    pub fn upgraded(&mut self) -> Option<Vec<(Peer, Vec<u8>, Mark)>> {
+        let rest = self.responses.upgraded_to_h2c()?;
+        Some(rest.into_iter().map(|(bytes, start)| (Peer::Origin, bytes, start)).collect())
+    }
+}

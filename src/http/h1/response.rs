@@ -1,0 +1,237 @@
+//! The head of a response (RFC 9112 section 4 and 5): httparse reads what is clean, our own judge the rest.
+
+use super::coding::CodedBody;
+use super::fields::{self, Field};
+use super::framing::FramingFields;
+use super::head::{Places, lines};
+use super::request::{has_member, text};
+use super::status_line;
+use crate::timeline::{Deviation, Framing, Mark, Response, Rule};
+
+/// Fields of a head that the fast path has room for.
+const FAST_FIELDS: usize = 64;
+
+/// Bytes around a broken rule that are quoted.
+const QUOTE: usize = 64;
+
+/// Deviations that one response keeps: the first of each rule.
+const KEPT_DEVIATIONS: usize = 16;
+
+/// Fields that stand once (RFC 9110: their grammar is no list).
+const SINGLETONS: [&str; 10] = [
+    "content-type",
+    "location",
+    "content-range",
+    "etag",
+    "last-modified",
+    "date",
+    "age",
+    "expires",
+    "retry-after",
+    "content-location",
+];
+
+/// A response of which not more than the first byte is known.
+pub(super) fn begun(start: Mark) -> Response {
+    Response {
+        start,
+        head_end: None,
+        end: None,
+        latest: start,
+        status: None,
+        minor_version: None,
+        framing: Framing::Unknown,
+        body_bytes: 0,
+        head_bytes: 0,
+        largest_field: 0,
+        largest_field_name: String::new(),
+        fields: 0,
+        close: false,
+        server: None,
+        via: None,
+        content_type: None,
+        coding: crate::timeline::Coding::Identity,
+        deviations: Vec::new(),
+        preview: Vec::new(),
+        grpc_status: None,
+    }
+}
+
+/// What the head says that the record does not hold.
+#[derive(Debug, Default)]
+pub(super) struct Head {
+    pub(super) framing: FramingFields,
+    pub(super) coded: Option<CodedBody>,
+    pub(super) upgrade: Upgrade,
+}
+
+/// The protocol that a 101 response switches to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Upgrade {
+    #[default]
+    None,
+    WebSocket,
+    H2c,
+    Other,
+}
+
+/// Reads the head of a response into its record.
+pub(super) fn read(head: &[u8], places: &Places, response: &mut Response) -> Head {
+    let mut reading = Reading { head, places, response, result: Head::default(), singletons: [None; SINGLETONS.len()] };
+    if !reading.fast() {
+        reading.slow();
+    }
+    reading.result
+}
+
+/// The place of a broken rule, written into the response once for each rule.
+pub(super) fn note(response: &mut Response, rule: Rule, at: u64, mark: Mark, bytes: &[u8]) {
+    let known = response.deviations.iter().any(|deviation| deviation.rule == rule);
+    if !known && response.deviations.len() < KEPT_DEVIATIONS {
+        let bytes = bytes.get(..bytes.len().min(QUOTE)).unwrap_or_default().to_vec();
+        response.deviations.push(Deviation { rule, at, mark, bytes });
+    }
+}
+
+struct Reading<'a> {
+    head: &'a [u8],
+    places: &'a Places,
+    response: &'a mut Response,
+    result: Head,
+    /// The value of each singleton field as it came first.
+    singletons: [Option<&'a [u8]>; SINGLETONS.len()],
+}
+
+impl<'a> Reading<'a> {
+    /// Takes a head that httparse takes and that holds nothing which httparse forgives: line ends of LF alone,
+    /// and status codes outside of the classes. Returns false where it must be judged.
+    fn fast(&mut self) -> bool {
+        let mut room = [httparse::EMPTY_HEADER; FAST_FIELDS];
+        let mut parsed = httparse::Response::new(&mut room);
+        if !matches!(parsed.parse(self.head), Ok(httparse::Status::Complete(_))) || !has_clean_line_ends(self.head) {
+            return false;
+        }
+        let (Some(minor), Some(status)) = (parsed.version, parsed.code) else { return false };
+        let clean = self.head.starts_with(b"HTTP/1.") && (100..600).contains(&status);
+        let spaced = self.head.get(8) == Some(&b' ') && self.head.get(9).is_some_and(u8::is_ascii_digit);
+        if !clean || !spaced {
+            return false;
+        }
+        self.response.minor_version = Some(minor);
+        self.response.status = Some(status);
+        self.response.close = minor == 0;
+        let start = self.head.as_ptr() as usize;
+        for header in parsed.headers.iter() {
+            let at = (header.name.as_ptr() as usize).saturating_sub(start);
+            let end = (header.value.as_ptr() as usize).saturating_sub(start) + header.value.len();
+            let len = (end + 2).saturating_sub(at);
+            self.see(Field { name: header.name.as_bytes(), value: header.value, at, len });
+        }
+        true
+    }
+
+    fn slow(&mut self) {
+        let head = self.head;
+        let mut lines = lines(head).peekable();
+        if let Some(first) = lines.next() {
+            let mut broken = Vec::new();
+            let read = status_line::judge(first, &mut |rule, at| broken.push((rule, at)));
+            self.broken(&broken);
+            self.response.minor_version = read.minor_version;
+            self.response.status = read.status;
+            self.response.close = read.minor_version == Some(0);
+        }
+        let mut before = false;
+        for line in lines {
+            let mut broken = Vec::new();
+            if line.content.is_empty() {
+                if !line.crlf {
+                    broken.push((Rule::LineFeedAlone, line.at));
+                }
+                self.broken(&broken);
+                continue;
+            }
+            let folded = matches!(line.content.first(), Some(b' ' | b'\t'));
+            if folded && before {
+                broken.push((Rule::FoldedLine, line.at));
+                fields::judge_value(line.content, line.at, &mut |rule, at| broken.push((rule, at)));
+                self.broken(&broken);
+                continue;
+            }
+            if folded {
+                broken.push((Rule::SpaceBeforeFirstField, line.at));
+            }
+            let field = fields::judge(line, &mut |rule, at| broken.push((rule, at)));
+            self.broken(&broken);
+            before = true;
+            if let Some(field) = field {
+                self.see(field);
+            }
+        }
+    }
+
+    fn see(&mut self, field: Field<'a>) {
+        let response = &mut *self.response;
+        response.fields += 1;
+        if field.len as u64 > response.largest_field {
+            response.largest_field = field.len as u64;
+            response.largest_field_name = text(field.name);
+        }
+        match field.name.len() {
+            3 if field.is("via") => response.via = Some(text(field.value)),
+            6 if field.is("server") => response.server = Some(text(field.value)),
+            7 if field.is("upgrade") => self.result.upgrade = upgrade(field.value),
+            10 if field.is("connection") => {
+                response.close =
+                    has_member(field.value, "close") || (response.close && !has_member(field.value, "keep-alive"));
+            }
+            11 if field.is("grpc-status") => {
+                response.grpc_status = std::str::from_utf8(field.value).ok().and_then(|value| value.parse().ok());
+            }
+            12 if field.is("content-type") => response.content_type = Some(text(field.value)),
+            16 if field.is("content-encoding") => self.result.coded = CodedBody::new(field.value),
+            _ => {}
+        }
+        let mut broken: [Option<(Rule, usize)>; 2] = [None; 2];
+        self.result.framing.see(&field, &mut |rule, at| broken[0] = Some((rule, at)));
+        if let Some(nth) = SINGLETONS.iter().position(|name| field.is(name)) {
+            match self.singletons.get_mut(nth) {
+                Some(Some(first)) if *first != field.value => broken[1] = Some((Rule::DuplicateField, field.at)),
+                Some(place @ None) => *place = Some(field.value),
+                _ => {}
+            }
+        }
+        for (rule, at) in broken.into_iter().flatten() {
+            self.broken(&[(rule, at)]);
+        }
+    }
+
+    /// Notes broken rules; each quotes its line from the line's beginning.
+    fn broken(&mut self, rules: &[(Rule, usize)]) {
+        for &(rule, at) in rules {
+            let before = self.head.get(..at).unwrap_or_default();
+            let line = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+            // A break far inside a line is quoted from near it.
+            let from = if at - line >= QUOTE - 8 { at.saturating_sub(QUOTE / 2) } else { line };
+            let rest = self.head.get(from..).unwrap_or_default();
+            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1).max(at + 1 - from);
+            let quoted = rest.get(..end.min(rest.len())).unwrap_or_default();
+            note(self.response, rule, at as u64, self.places.mark(at as u64), quoted);
+        }
+    }
+}
+
+fn has_clean_line_ends(head: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', head).all(|at| at > 0 && head.get(at - 1) == Some(&b'\r'))
+        && memchr::memchr_iter(b'\r', head).all(|at| head.get(at + 1) == Some(&b'\n'))
+}
+
+fn upgrade(value: &[u8]) -> Upgrade {
+    if has_member(value, "websocket") {
+        Upgrade::WebSocket
+    } else if has_member(value, "h2c") {
+        Upgrade::H2c
+    } else {
+        Upgrade::Other
+    }
+}
