@@ -3,5 +3,5 @@
 mod catalogue;
 mod incident;
 
-pub use catalogue::{Catalogue, Entry, Fix, Layer, Link};
+pub use catalogue::{Catalogue, Entry, Fix, Layer};
 pub use incident::{Alternative, Incident, Verdict};
