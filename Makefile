@@ -1,0 +1,45 @@
+# Sets up, builds, shows and tests pcap520. Needs a Rust toolchain (https://rustup.rs) with rustfmt and clippy.
+
+CARGO   ?= cargo
+PCAP520 := $${CARGO_TARGET_DIR:-target}/release/pcap520
+DEMO    := testdata/corpus/plain/keepalive-race--nginx-2s.pcap
+ROOT    := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: help demo test build deps readme
+
+help:
+	@echo 'make demo     build, and analyze a capture with a 520 in it'
+	@echo 'make test     format, lints and all tests'
+	@echo 'make build    the release program, target/release/pcap520'
+	@echo 'make deps     install libpcap where it is missing (Debian, Ubuntu)'
+	@echo 'make readme   run the demo again and put its output into README.md'
+
+demo: build
+	$(PCAP520) analyze $(DEMO)
+
+test: deps
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked
+
+build: deps
+	$(CARGO) build --locked --release
+
+# What the build links against is there when an empty library links against it.
+deps:
+	@probe=$$(mktemp) && trap 'rm -f "$$probe"' EXIT; \
+	linked() { cc -shared -x c /dev/null -lpcap -o "$$probe" 2>/dev/null; }; \
+	if linked; then exit; fi; \
+	if command -v apt-get >/dev/null; then \
+	  (set -ex; \
+	    $(ROOT) apt-get update; \
+	    $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends libpcap-dev); \
+	fi; \
+	linked || { echo 'pcap520 needs a C compiler (cc) and the development files of libpcap: install both' >&2; exit 1; }
+
+readme: build
+	@report=$$($(PCAP520) analyze $(DEMO)) && { \
+	  sed '/^<!-- demo -->$$/q' README.md; \
+	  printf '```text\n$$ pcap520 analyze %s\n%s\n```\n' '$(DEMO)' "$$report"; \
+	  sed -n '/^<!-- end of demo -->$$/,$$p' README.md; \
+	} > README.md.new && mv README.md.new README.md
