@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::document::{Document, Event, Incident};
+use super::document::{Document, Event, Fix, Incident};
 use super::plain::{Plain, shortened};
 
 /// Writes the document.
@@ -86,7 +86,7 @@ fn in_full(nth: usize, incident: &Incident, out: &mut dyn Write) -> io::Result<(
     }
     timeline(&incident.timeline, out)?;
     list("Also weighed", incident.also.iter().map(|also| (also.cause, also.why_not.as_str())), out)?;
-    list("What to do", incident.fix.iter().map(|fix| (fix.target, fix.text.as_str())), out)
+    fixes(&incident.fix, out)
 }
 
 /// The timeline as a fenced block that unfolds on a click.
@@ -111,6 +111,14 @@ fn list<'a>(title: &str, items: impl Iterator<Item = (&'a str, &'a str)>, out: &
         writeln!(out, "\n**{title}**\n")?;
     }
     items.try_for_each(|(name, item)| writeln!(out, "- {}: {}", code(name), text(item)))
+}
+
+/// What to do: the catalogue's own Markdown, so nothing in it is escaped.
+fn fixes(fixes: &[Fix], out: &mut dyn Write) -> io::Result<()> {
+    if !fixes.is_empty() {
+        writeln!(out, "\n**What to do**\n")?;
+    }
+    fixes.iter().try_for_each(|fix| writeln!(out, "- {}: {}", code(fix.target), fix.text.replace('\n', "\n  ")))
 }
 
 /// What failed.
@@ -203,7 +211,7 @@ mod tests {
         assert!(text.starts_with("## 2 incidents in 310 exchanges on 40 connections\n"), "{text}");
         assert!(text.contains("| `GET shop.example/cart?token=[redacted]` | `8f3b2c1d0e9a7b65-FRA` |"), "{text}");
         assert!(text.contains("| 121 | origin closed the idle connection 1.000 s after its last response |"), "{text}");
-        assert!(text.contains("- `nginx`: keepalive\\_timeout 905s;"), "{text}");
+        assert!(text.contains("- `nginx`: `keepalive_timeout 910s;` (75 s by default)."), "{text}");
     }
 
     #[test]

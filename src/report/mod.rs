@@ -25,3 +25,4 @@ pub use redact::Redaction;
 pub use selection::Selection;
 pub use stamp::{Precision, Stamp};
 pub use text::{Detail, Palette, Style, write as write_text};
+pub(crate) use text::{Page, Row, Tone};

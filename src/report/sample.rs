@@ -270,23 +270,26 @@ fn at(number: u64) -> PacketRef {
 /// A cause of the catalogue.
 static RACE: LazyLock<Entry> = LazyLock::new(|| Entry {
     id: "keepalive-race",
-    title: "the origin closes an idle connection that the edge is about to use",
+    title: "The origin closed an idle connection just as the edge reused it",
     layer: Layer::Session,
     status: 520,
     generic_status: 502,
     mistaken_for: Vec::new(),
     fixes: vec![
-        fix("any", "Keep idle connections for longer than the edge does (900 s)."),
-        fix("Node.js", "server.keepAliveTimeout = 905_000;"),
-        fix("nginx", "keepalive_timeout 905s;"),
-        fix("Apache", "KeepAliveTimeout 905"),
+        fix(
+            "any",
+            "Make the origin's idle timeout longer than the edge's, so that it is always the edge that closes.\n\nCloudflare keeps idle connections for 900 s: take 910 s or more.",
+        ),
+        fix("Node.js", "`server.keepAliveTimeout = 910_000` (5 s by default)."),
+        fix("nginx", "`keepalive_timeout 910s;` (75 s by default)."),
+        fix("Apache", "`KeepAliveTimeout 910` (5 s by default)."),
     ],
     text: "",
 });
 
 static HANDSHAKE: LazyLock<Entry> = LazyLock::new(|| Entry {
     id: "tls-handshake-failure",
-    title: "the origin breaks the TLS handshake off",
+    title: "The origin broke the TLS handshake off",
     layer: Layer::Presentation,
     status: 525,
     generic_status: 502,

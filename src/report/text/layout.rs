@@ -19,7 +19,7 @@ pub enum Palette {
 
 /// What a piece of text is; the palette decides how that looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(crate) enum Tone {
     Plain,
     Strong,
     Faint,
@@ -43,7 +43,7 @@ impl Palette {
 }
 
 /// Columns of fixed width, and text behind them that wraps within what is left of the line.
-pub(super) struct Row {
+pub(crate) struct Row {
     indent: usize,
     cells: Vec<Cell>,
     text: Vec<(Tone, String)>,
@@ -63,12 +63,12 @@ enum Side {
 
 impl Row {
     /// An empty row that begins `indent` columns from the left.
-    pub(super) fn new(indent: usize) -> Self {
+    pub(crate) fn new(indent: usize) -> Self {
         Self { indent, cells: Vec::new(), text: Vec::new() }
     }
 
     /// Adds a column of `width` whose text stands left; a longer text is shortened.
-    pub(super) fn left(mut self, width: usize, tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn left(mut self, width: usize, tone: Tone, text: impl Into<String>) -> Self {
         self.cells.push(Cell { tone, text: text.into(), width, side: Side::Left });
         self
     }
@@ -80,14 +80,14 @@ impl Row {
     }
 
     /// Adds to the text behind the columns.
-    pub(super) fn text(mut self, tone: Tone, text: impl Into<String>) -> Self {
+    pub(crate) fn text(mut self, tone: Tone, text: impl Into<String>) -> Self {
         self.text.push((tone, text.into()));
         self
     }
 }
 
 /// What lines are written to.
-pub(super) struct Page<'a> {
+pub(crate) struct Page<'a> {
     out: &'a mut dyn Write,
     width: usize,
     palette: Palette,
@@ -95,7 +95,7 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     /// A page whose lines are `width` columns wide, within what can be read.
-    pub(super) fn new(out: &'a mut dyn Write, width: usize, palette: Palette) -> Self {
+    pub(crate) fn new(out: &'a mut dyn Write, width: usize, palette: Palette) -> Self {
         Self { out, width: width.clamp(NARROWEST, WIDEST), palette }
     }
 
@@ -105,12 +105,12 @@ impl<'a> Page<'a> {
     }
 
     /// An empty line.
-    pub(super) fn blank(&mut self) -> io::Result<()> {
+    pub(crate) fn blank(&mut self) -> io::Result<()> {
         self.out.write_all(b"\n")
     }
 
     /// A row: as many lines as its text needs.
-    pub(super) fn row(&mut self, row: &Row) -> io::Result<()> {
+    pub(crate) fn row(&mut self, row: &Row) -> io::Result<()> {
         let mut line = vec![(Tone::Plain, " ".repeat(row.indent))];
         for cell in &row.cells {
             let text = shortened(&Plain(&cell.text).to_string(), cell.width);
@@ -144,8 +144,13 @@ impl<'a> Page<'a> {
     }
 
     /// Lines of our own text, each wrapped by itself behind `indent` columns.
-    pub(super) fn lines(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
+    pub(crate) fn lines(&mut self, indent: usize, tone: Tone, text: &str) -> io::Result<()> {
         text.lines().try_for_each(|line| self.row(&Row::new(indent).text(tone, line)))
+    }
+
+    /// A line as it is, however long it may be.
+    pub(crate) fn verbatim(&mut self, indent: usize, text: &str) -> io::Result<()> {
+        self.line(&[(Tone::Plain, " ".repeat(indent)), (Tone::Plain, Plain(text).to_string())])
     }
 
     fn line(&mut self, pieces: &[(Tone, String)]) -> io::Result<()> {

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 pub use layout::Palette;
-use layout::{Page, Row, Tone, count, duration, size, thousands};
+pub(crate) use layout::{Page, Row, Tone};
+use layout::{count, duration, size, thousands};
 
 use super::document::{Capture, Document, Incident, Observation, Summary};
 use super::plain::shortened;
