@@ -96,10 +96,20 @@ fn flush(page: &mut Page<'_>, paragraph: &mut Vec<&str>) -> io::Result<()> {
     }
     let text = paragraph.join(" ");
     paragraph.clear();
-    match text.strip_prefix("- ").or_else(|| text.strip_prefix("* ")) {
-        Some(item) => page.row(&Row::new(2).left(1, Tone::Plain, "-").text(Tone::Plain, item)),
-        None => page.row(&Row::new(0).text(Tone::Plain, text)),
+    let Some(item) = text.strip_prefix("- ").or_else(|| text.strip_prefix("* ")) else {
+        return page.row(&Row::new(0).text(Tone::Plain, text));
+    };
+    let row = Row::new(1).left(1, Tone::Plain, "-");
+    match link(item) {
+        // On a line of its own, so that it can be copied whole.
+        Some((title, url)) => page.row(&row.text(Tone::Plain, title)).and_then(|()| page.verbatim(4, url)),
+        None => page.row(&row.text(Tone::Plain, item)),
     }
+}
+
+/// Title and address of `[title](address)`.
+fn link(item: &str) -> Option<(&str, &str)> {
+    item.strip_prefix('[')?.strip_suffix(')')?.split_once("](")
 }
 
 const EXAMPLES: &str = "\
@@ -115,12 +125,12 @@ mod tests {
 
     #[test]
     fn markdown_is_set_for_a_terminal() {
-        let source = "# What\nTwo\nlines.\n\n- one\n  more\n- two\n\n```\nkeepalive_timeout  905s;\n```\n| a | b |\n";
+        let source = "# What\nTwo\nlines.\n\n- one\n  more\n- [two](https://a.example/)\n\n```\nkeepalive_timeout  905s;\n```\n| a | b |\n";
         let mut out = Vec::new();
         markdown(&mut Page::new(&mut out, 80, Palette::Plain), source).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "What\nTwo lines.\n\n  -  one more\n  -  two\n\n    keepalive_timeout  905s;\n| a | b |\n"
+            "What\nTwo lines.\n\n -  one more\n -  two\n    https://a.example/\n\n    keepalive_timeout  905s;\n| a | b |\n"
         );
     }
 }

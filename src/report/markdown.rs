@@ -155,8 +155,10 @@ fn text(sentence: &str) -> String {
     let mut safe = String::with_capacity(plain.len() + 16);
     let mut rest = plain.as_str();
     while let Some(c) = rest.chars().next() {
-        let reference = rest.len() - rest.get(1..).map_or(0, |name| name.trim_start_matches(is_name_char).len());
-        let len = if matches!(c, '#' | '@') && reference > 1 { reference } else { c.len_utf8() };
+        let len = match c {
+            '#' | '@' => rest.len() - rest.trim_start_matches(c).trim_start_matches(is_name_char).len(),
+            _ => c.len_utf8(),
+        };
         let (piece, after) = rest.split_at(len);
         rest = after;
         match c {

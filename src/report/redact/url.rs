@@ -167,9 +167,8 @@ fn without_emails(text: &str) -> String {
         let domain = after.len() - after.trim_start_matches(is_domain_char).len();
         let name = after.get(..domain).unwrap_or_default().trim_end_matches('.');
         clean.push_str(before);
-        let local = clean.trim_end_matches(is_local_char).len();
-        if is_at && local < clean.len() && name.contains('.') {
-            clean.truncate(local);
+        if is_at && name.contains('.') && clean.ends_with(is_local_char) {
+            clean.truncate(clean.trim_end_matches(is_local_char).len());
             clean.push_str(MARK);
             rest = after.get(name.len()..).unwrap_or_default();
         } else {
