@@ -3,8 +3,10 @@
 #![warn(missing_docs)]
 
 pub mod capture;
+pub mod cli;
 pub mod detect;
 pub mod http;
+pub mod report;
 pub mod tcp;
 pub mod timeline;
 pub mod tls;

@@ -173,6 +173,19 @@ pub enum Start {
     MidStream,
 }
 
+impl Start {
+    /// The stable name for reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
+            Self::MidStream => "mid-stream",
+        }
+    }
+}
+
 /// How a connection ended: what its first FIN or RST says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -190,6 +203,22 @@ pub enum End {
     Refused,
     /// Never established: no answer.
     Unanswered,
+}
+
+impl End {
+    /// The stable name for reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::ClosedByOrigin => "closed-by-origin",
+            Self::ClosedByEdge => "closed-by-edge",
+            Self::ResetByOrigin => "reset-by-origin",
+            Self::ResetByEdge => "reset-by-edge",
+            Self::Refused => "refused",
+            Self::Unanswered => "unanswered",
+        }
+    }
 }
 
 /// The segments of the three-way handshake.

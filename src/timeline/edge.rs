@@ -46,6 +46,22 @@ impl Default for Edge {
 }
 
 impl Edge {
+    /// A reverse proxy that is not Cloudflare: the defaults that most of them share.
+    #[must_use]
+    pub fn generic() -> Self {
+        Self {
+            profile: "generic".to_owned(),
+            connect_timeout_s: 60.0,
+            ack_timeout_s: 60.0,
+            handshake_timeout_s: 60.0,
+            response_timeout_s: 60.0,
+            idle_timeout_s: 60.0,
+            header_limit: 64 * 1024,
+            headers_limit: 64 * 1024,
+            ..Self::default()
+        }
+    }
+
     /// True where a wait of `seconds` without a byte of response is as long as the edge's read timeout.
     ///
     /// Cloudflare's documents name 100, 120 and 125 s, "a second more or less": where the user named no

@@ -1,0 +1,65 @@
+//! What ends a run early: the command line, the input, or the output.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why a command could not do its work; each message says what, where and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file of the command line that cannot be read.
+    #[error("{}: {source}; {advice}", path.display())]
+    Unreadable {
+        /// The path as it was named.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// Standard input is a terminal.
+    #[error("standard input is a terminal; pipe a capture into it, or name a file in place of -")]
+    TerminalInput,
+    /// A cause that the catalogue does not hold.
+    #[error("{name}: no such cause; {}", suggestion(nearest))]
+    UnknownCause {
+        /// The name as it was given.
+        name: String,
+        /// Names that are close to it, the nearest first.
+        nearest: Vec<&'static str>,
+    },
+    /// A command that there is no man page of.
+    #[error("{name}: no such command; `pcap520 --help` lists them")]
+    UnknownCommand {
+        /// The name as it was given.
+        name: String,
+    },
+    /// The report cannot be written to a file.
+    #[error("{}: cannot write the report: {source}; name another place with -o", path.display())]
+    Unwritable {
+        /// The path as it was named.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Standard output cannot be written.
+    #[error("standard output: {0}; write to a file with -o")]
+    Output(#[from] io::Error),
+}
+
+impl Error {
+    /// True where the reader of our output has gone.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(
+            self,
+            Self::Output(source) | Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::BrokenPipe
+        )
+    }
+}
+
+fn suggestion(nearest: &[&str]) -> String {
+    match nearest {
+        [] => "`pcap520 explain` lists them all".to_owned(),
+        names => format!("did you mean {}? `pcap520 explain` lists them all", names.join(" or ")),
+    }
+}

@@ -1,0 +1,315 @@
+//! From a verdict to a document: choice, order, redaction, and the form of times. What a document says, every format
+//! says.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::document::{
+    Alternative, Capture, Connection, ConnectionRef, Document, Edge, Event, Evidence, Fix, Incident, Observation,
+    PacketAt, Request, Response, SCHEMA, Summary, Tool,
+};
+use super::excerpt::excerpt;
+use super::{Precision, Redaction, Selection, Stamp};
+use crate::detect::{self, Scope};
+use crate::timeline::{self, Exchange, PacketRef, Time, Timeline};
+use crate::verdict::{self, Verdict};
+
+/// One capture that was analysed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Path as it was named; `-` for standard input.
+    pub path: String,
+    /// File format.
+    pub format: String,
+    /// Names of its link types.
+    pub link_types: Vec<String>,
+    /// Packets read.
+    pub packets: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Time of the first packet.
+    pub first: Option<Time>,
+    /// Time of the last packet.
+    pub last: Option<Time>,
+    /// What is wrong with the capture itself, one sentence each.
+    pub problems: Vec<String>,
+}
+
+/// How much of a verdict a report shows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// Whether secrets are taken out.
+    pub redaction: Redaction,
+    /// What it is narrowed to.
+    pub selection: Selection,
+}
+
+impl Document {
+    /// The report on `sources`, of which `verdict` says what was found.
+    #[must_use]
+    pub fn new(verdict: &Verdict, sources: &[Source], view: &View) -> Self {
+        let composer = Composer { redaction: view.redaction, precision: precision(verdict, sources) };
+        let chosen: Vec<_> =
+            verdict.incidents.iter().filter(|incident| view.selection.takes_incident(incident)).collect();
+        Self {
+            schema: SCHEMA,
+            tool: Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION") },
+            captures: sources.iter().map(|source| composer.capture(source)).collect(),
+            edge: edge(&verdict.edge),
+            summary: summary(verdict, &chosen),
+            incidents: composer.incidents(&chosen),
+            observations: verdict.observations.iter().map(|observation| composer.observation(observation)).collect(),
+            caveats: verdict.caveats.iter().map(|caveat| composer.redaction.text(caveat)).collect(),
+            connections: composer.connections(verdict, &view.selection),
+        }
+    }
+}
+
+/// The exchange that failed; none where the connection failed before one.
+pub(super) fn failed_exchange(incident: &verdict::Incident) -> Option<&Exchange> {
+    match incident.finding.scope {
+        Scope::Connection => None,
+        Scope::Exchange(number) => incident.timeline.exchange(number),
+    }
+}
+
+fn precision(verdict: &Verdict, sources: &[Source]) -> Precision {
+    let of_sources = sources.iter().flat_map(|source| [source.first, source.last]).flatten();
+    let lines = verdict.incidents.iter().map(|incident| &incident.timeline).chain(&verdict.records);
+    Precision::of(of_sources.chain(lines.flat_map(|line| [line.first.time, line.last.time])))
+}
+
+fn edge(edge: &timeline::Edge) -> Edge {
+    Edge {
+        profile: edge.profile.clone(),
+        connect_timeout_s: edge.connect_timeout_s,
+        handshake_timeout_s: edge.handshake_timeout_s,
+        response_timeout_s: edge.response_timeout_s,
+        header_limit: edge.header_limit,
+        headers_limit: edge.headers_limit,
+    }
+}
+
+fn summary(verdict: &Verdict, chosen: &[&verdict::Incident]) -> Summary {
+    let mut by_cause = BTreeMap::new();
+    let mut by_edge_status = BTreeMap::new();
+    for incident in chosen {
+        *by_cause.entry(incident.finding.cause.0).or_default() += 1;
+        *by_edge_status.entry(incident.edge_status).or_default() += 1;
+    }
+    Summary {
+        connections: verdict.connections,
+        exchanges: verdict.exchanges,
+        exchanges_ok: verdict.exchanges_ok,
+        incidents: chosen.len() as u64,
+        by_cause,
+        by_edge_status,
+        incidents_left_out: (verdict.incidents.len() - chosen.len()) as u64,
+    }
+}
+
+/// What every part of a document needs.
+#[derive(Clone, Copy)]
+pub(super) struct Composer {
+    pub(super) redaction: Redaction,
+    pub(super) precision: Precision,
+}
+
+impl Composer {
+    pub(super) fn stamp(self, time: Time) -> Stamp {
+        Stamp { time, precision: self.precision }
+    }
+
+    fn capture(self, source: &Source) -> Capture {
+        Capture {
+            path: source.path.clone(),
+            format: source.format.clone(),
+            link_types: source.link_types.clone(),
+            packets: source.packets,
+            bytes: source.bytes,
+            first: source.first.map(|time| self.stamp(time)),
+            last: source.last.map(|time| self.stamp(time)),
+            problems: source.problems.clone(),
+        }
+    }
+
+    fn observation(self, observation: &detect::Observation) -> Observation {
+        Observation {
+            kind: observation.kind,
+            summary: self.redaction.text(&observation.summary),
+            evidence: self.evidence(&observation.evidence),
+        }
+    }
+
+    fn evidence(self, evidence: &[detect::Evidence]) -> Vec<Evidence> {
+        let one = |evidence: &detect::Evidence| Evidence {
+            packet: evidence.packet.number,
+            time: self.stamp(evidence.packet.time),
+            note: self.redaction.text(&evidence.note),
+        };
+        evidence.iter().map(one).collect()
+    }
+
+    fn incidents(self, chosen: &[&verdict::Incident]) -> Vec<Incident> {
+        // A connection with many failed exchanges is told once.
+        let mut stories: HashMap<u32, Vec<timeline::Event>> = HashMap::new();
+        let tell = |incident: &&verdict::Incident| {
+            let line = &incident.timeline;
+            let story = stories.entry(line.index).or_insert_with(|| line.story());
+            self.incident(incident, story)
+        };
+        chosen.iter().map(tell).collect()
+    }
+
+    fn incident(self, incident: &verdict::Incident, story: &[timeline::Event]) -> Incident {
+        let (finding, entry, line) = (&incident.finding, incident.entry, &*incident.timeline);
+        let exchange = failed_exchange(incident);
+        let (timeline, timeline_left_out) = self.events(incident, story);
+        Incident {
+            id: incident.id.clone(),
+            cause: finding.cause.0,
+            title: entry.title,
+            layer: entry.layer.name(),
+            edge_status: incident.edge_status,
+            origin_status: incident.origin_status,
+            actor: finding.actor.name(),
+            confidence: finding.confidence.name(),
+            connection: ConnectionRef {
+                index: line.index,
+                client: line.endpoint.edge.to_string(),
+                server: line.endpoint.origin.to_string(),
+                first_packet: line.first.number,
+                sni: line.tls.as_ref().and_then(|tls| tls.client_hello.as_ref()?.sni.clone()),
+            },
+            exchange: match finding.scope {
+                Scope::Connection => None,
+                Scope::Exchange(number) => Some(number),
+            },
+            request: exchange.map(|exchange| self.request(exchange)),
+            response: exchange.and_then(|exchange| self.response(exchange)),
+            fault: PacketAt { packet: finding.at.number, time: self.stamp(finding.at.time) },
+            summary: self.redaction.text(&finding.summary),
+            evidence: self.evidence(&finding.evidence),
+            timeline,
+            timeline_left_out,
+            also: incident.also.iter().map(|also| self.alternative(also)).collect(),
+            fix: fixes(entry, server_header(line, exchange)),
+            wireshark: format!("tcp.stream eq {}", line.index),
+        }
+    }
+
+    fn request(self, exchange: &Exchange) -> Request {
+        let request = &exchange.request;
+        Request {
+            method: known(&request.method),
+            target: known(&request.target).map(|target| self.redaction.target(&target)),
+            host: request.host.clone(),
+            ray: request.ray.clone(),
+            request_id: request.request_id.clone(),
+            stream: exchange.stream,
+            packet: request.start.packet.number,
+            time: self.stamp(request.start.packet.time),
+        }
+    }
+
+    fn response(self, exchange: &Exchange) -> Option<Response> {
+        exchange.response.as_ref().map(|response| Response {
+            status: response.status,
+            server: response.server.clone(),
+            packet: response.start.packet.number,
+            time: self.stamp(response.start.packet.time),
+            bytes: response.body_bytes,
+            complete: response.end.is_some(),
+        })
+    }
+
+    fn alternative(self, also: &verdict::Alternative) -> Alternative {
+        Alternative { cause: also.cause, why_not: self.redaction.text(&also.why_not) }
+    }
+
+    /// The events around the fault, and how many were left out after the last of them.
+    fn events(self, incident: &verdict::Incident, story: &[timeline::Event]) -> (Vec<Event>, u64) {
+        let packets: Vec<u64> = story.iter().map(|event| event.packet.number).collect();
+        let kept = excerpt(&packets, &focus(incident), TIMELINE_EVENTS);
+        let mut next = 0;
+        let mut events = Vec::with_capacity(kept.len());
+        for index in kept {
+            let Some(event) = story.get(index) else { continue };
+            events.push(self.event(event, incident.timeline.first, (index - next) as u64));
+            next = index + 1;
+        }
+        (events, story.len().saturating_sub(next) as u64)
+    }
+
+    fn event(self, event: &timeline::Event, start: PacketRef, left_out: u64) -> Event {
+        Event {
+            packet: event.packet.number,
+            time: self.stamp(event.packet.time),
+            at: event.packet.seconds_since(start),
+            from: event.from.to_string(),
+            event: event.kind.name(),
+            text: self.redaction.text(&event.text),
+            left_out,
+        }
+    }
+
+    fn connections(self, verdict: &Verdict, selection: &Selection) -> Vec<Connection> {
+        let mut incidents: HashMap<u32, Vec<&verdict::Incident>> = HashMap::new();
+        for incident in &verdict.incidents {
+            incidents.entry(incident.timeline.index).or_default().push(incident);
+        }
+        let mut connections = Vec::new();
+        for line in &verdict.records {
+            let own = incidents.get(&line.index).map(Vec::as_slice).unwrap_or_default();
+            let causes: Vec<&str> = own.iter().map(|incident| incident.finding.cause.0).collect();
+            if selection.takes_connection(line, &causes) {
+                connections.push(self.connection(line, own));
+            }
+        }
+        connections
+    }
+}
+
+/// The packets that an incident is about: the fault's first.
+fn focus(incident: &verdict::Incident) -> Vec<u64> {
+    let mut packets = vec![incident.finding.at.number];
+    packets.extend(incident.finding.evidence.iter().map(|evidence| evidence.packet.number));
+    if let Some(exchange) = failed_exchange(incident) {
+        packets.push(exchange.request.start.packet.number);
+        if let Some(response) = &exchange.response {
+            packets.extend([response.start.packet.number, response.latest.packet.number]);
+        }
+    }
+    packets
+}
+
+/// An empty text is one that encryption hides.
+pub(super) fn known(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What the origin calls itself in the failed response, or in another one of the connection.
+fn server_header<'a>(line: &'a Timeline, failed: Option<&'a Exchange>) -> Option<&'a str> {
+    failed.into_iter().chain(&line.exchanges).find_map(|exchange| exchange.response.as_ref()?.server.as_deref())
+}
+
+/// What to do: for the server that answers first, then for nginx, then for the others as in the catalogue.
+fn fixes(entry: &verdict::Entry, server: Option<&str>) -> Vec<Fix> {
+    let mut fixes: Vec<&verdict::Fix> = entry.fixes.iter().collect();
+    fixes.sort_by_key(|fix| match server {
+        Some(server) if is_server(server, fix.target) => 0,
+        _ if fix.target.eq_ignore_ascii_case("nginx") => 1,
+        _ => 2,
+    });
+    fixes.into_iter().map(|fix| Fix { target: fix.target, text: fix.text.clone() }).collect()
+}
+
+/// True where a `Server` field names the `target` of a fix.
+fn is_server(server: &str, target: &str) -> bool {
+    let (server, target) = (server.to_ascii_lowercase(), target.to_ascii_lowercase());
+    let product = server.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    target != "any" && (server.contains(&target) || product.len() > 2 && target.contains(product))
+        || product == "openresty" && target == "nginx"
+}
+
+/// Most events of one incident's timeline.
+const TIMELINE_EVENTS: usize = 200;

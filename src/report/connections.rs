@@ -1,0 +1,108 @@
+//! The list of connections in a document.
+
+use super::compose::{Composer, known};
+use super::document::{Alert, Connection, Direction, Exchange, Tls};
+use crate::detect::Scope;
+use crate::timeline::{self, Peer, Timeline, Visibility};
+use crate::verdict::Incident;
+
+impl Composer {
+    /// One connection, of whose exchanges `incidents` failed.
+    pub(super) fn connection(self, line: &Timeline, incidents: &[&Incident]) -> Connection {
+        Connection {
+            index: line.index,
+            client: line.endpoint.edge.to_string(),
+            server: line.endpoint.origin.to_string(),
+            first_packet: line.first.number,
+            last_packet: line.last.number,
+            first: self.stamp(line.first.time),
+            last: self.stamp(line.last.time),
+            start: line.start.name(),
+            end: line.end().name(),
+            client_to_server: direction(line, Peer::Edge),
+            server_to_client: direction(line, Peer::Origin),
+            rtt_s: line.rtt_ns.map(|nanoseconds| nanoseconds as f64 / 1e9),
+            tls: line.tls.as_deref().map(tls),
+            protocol: line.protocol,
+            exchanges: line.exchanges.iter().map(|exchange| self.exchange(exchange, incidents)).collect(),
+            exchanges_left_out: line.folded,
+        }
+    }
+
+    fn exchange(self, exchange: &timeline::Exchange, incidents: &[&Incident]) -> Exchange {
+        let (request, response) = (&exchange.request, exchange.response.as_ref());
+        let scope = Scope::Exchange(exchange.number);
+        let incident = incidents.iter().find(|incident| incident.finding.scope == scope);
+        let after_request = |mark: timeline::Mark| Some(mark.packet.seconds_since(request.end?.packet));
+        Exchange {
+            exchange: exchange.number,
+            method: known(&request.method),
+            target: known(&request.target).map(|target| self.redaction.target(&target)),
+            host: request.host.clone(),
+            ray: request.ray.clone(),
+            request_packet: request.start.packet.number,
+            status: response.and_then(|response| response.status),
+            response_packet: response.map(|response| response.start.packet.number),
+            response_bytes: response.map(|response| response.body_bytes),
+            first_byte_s: response.and_then(|response| after_request(response.start)),
+            complete_s: response.and_then(|response| response.end).and_then(after_request),
+            outcome: if incident.is_some() { "incident" } else { outcome(exchange) },
+            incident: incident.map(|incident| incident.id.clone()),
+        }
+    }
+}
+
+/// What became of an exchange that is no incident.
+fn outcome(exchange: &timeline::Exchange) -> &'static str {
+    match exchange.visibility {
+        _ if exchange.clean() => "ok",
+        _ if exchange.request.cancelled.is_some() => "cancelled",
+        Visibility::Obscured => "obscured",
+        _ if exchange.complete() => "deviating",
+        Visibility::Clear | Visibility::Inferred => "incomplete",
+    }
+}
+
+fn direction(line: &Timeline, from: Peer) -> Direction {
+    let direction = &line.direction[from];
+    Direction {
+        packets: direction.packets,
+        bytes: direction.bytes,
+        retransmitted: direction.retransmitted,
+        lost: direction.lost,
+        missed_by_capture: direction.missed_by_capture,
+        rst: direction.rsts.iter().map(|rst| rst.packet.number).collect(),
+        fin: direction.fins.iter().map(|fin| fin.packet.number).collect(),
+    }
+}
+
+fn tls(tls: &timeline::Tls) -> Tls {
+    let hello = tls.client_hello.as_ref();
+    Tls {
+        version: tls.version().map(|version| version.to_string()),
+        sni: hello.and_then(|hello| hello.sni.clone()),
+        alpn_offered: hello.map(|hello| hello.alpn.clone()).unwrap_or_default(),
+        alpn: tls.alpn.clone(),
+        cipher: tls.server_hello.as_ref().map(|hello| cipher_suite(hello.cipher)),
+        decrypted: tls.decrypted,
+        alerts: tls.alerts.iter().map(alert).collect(),
+    }
+}
+
+/// The IANA name of a cipher suite; an unknown one keeps its number.
+fn cipher_suite(number: u16) -> String {
+    tls_parser::TlsCipherSuite::from_id(number).map_or_else(|| format!("{number:#06x}"), |suite| suite.name.to_owned())
+}
+
+fn alert(alert: &timeline::Alert) -> Alert {
+    Alert {
+        packet: alert.packet.number,
+        from: alert.from.name(),
+        level: alert.level.map(|level| match level {
+            1 => "warning".to_owned(),
+            2 => "fatal".to_owned(),
+            other => other.to_string(),
+        }),
+        description: alert.description.map(|description| description.0),
+    }
+}

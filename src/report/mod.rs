@@ -1,0 +1,28 @@
+//! What an analysis found, for people and for machines: one file a format, redaction before anything is written.
+
+mod compose;
+mod connections;
+pub mod document;
+mod excerpt;
+mod json;
+mod markdown;
+mod ndjson;
+mod plain;
+mod redact;
+#[cfg(test)]
+mod sample;
+mod selection;
+mod stamp;
+mod text;
+
+pub use compose::{Source, View};
+pub use document::Document;
+pub use json::write as write_json;
+pub use markdown::write as write_markdown;
+pub use ndjson::write as write_ndjson;
+pub use plain::Plain;
+pub use redact::Redaction;
+pub use selection::Selection;
+pub use stamp::{Precision, Stamp};
+pub use text::{Detail, Palette, Style, write as write_text};
+pub(crate) use text::{Page, Row, Tone};

@@ -1,0 +1,84 @@
+//! The document as NDJSON: one object a line, each with its `type`, the summary last.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::document::{Capture, Connection, Document, Edge, Incident, Observation, Summary, Tool};
+use super::json::write_line;
+
+/// Writes the document line by line.
+///
+/// # Errors
+/// What `out` fails with.
+pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
+    let captures = document.captures.iter().map(Line::Capture);
+    let incidents = document.incidents.iter().map(Line::Incident);
+    let observations = document.observations.iter().map(Line::Observation);
+    let connections = document.connections.iter().map(Line::Connection);
+    let summary = Line::Summary(Closing {
+        schema: document.schema,
+        tool: &document.tool,
+        edge: &document.edge,
+        summary: &document.summary,
+        caveats: &document.caveats,
+    });
+    captures
+        .chain(incidents)
+        .chain(observations)
+        .chain(connections)
+        .chain([summary])
+        .try_for_each(|line| write_line(&line, out))
+}
+
+/// One line.
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+enum Line<'a> {
+    Capture(&'a Capture),
+    Incident(&'a Incident),
+    Observation(&'a Observation),
+    Connection(&'a Connection),
+    Summary(Closing<'a>),
+}
+
+/// The last line: counts, and what holds for the whole report.
+#[derive(Serialize)]
+struct Closing<'a> {
+    schema: &'static str,
+    tool: &'a Tool,
+    edge: &'a Edge,
+    #[serde(flatten)]
+    summary: &'a Summary,
+    caveats: &'a [String],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{View, sample};
+
+    #[test]
+    fn each_line_is_an_object_with_its_type_and_the_summary_comes_last() {
+        let mut out = Vec::new();
+        write(&sample::document(&View::default()), &mut out).unwrap();
+        let lines: Vec<serde_json::Value> =
+            String::from_utf8(out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let types: Vec<&str> = lines.iter().filter_map(|line| line["type"].as_str()).collect();
+        assert_eq!(types, ["capture", "incident", "incident", "observation", "connection", "connection", "summary"]);
+        let last = lines.last().unwrap();
+        assert_eq!(last["schema"], "pcap520/report/v1");
+        assert_eq!(last["incidents"], 2);
+        assert_eq!(last["by_cause"]["keepalive-race"], 1);
+        assert_eq!(last["by_edge_status"]["525"], 1);
+    }
+
+    #[test]
+    fn line_ends_in_strangers_text_begin_no_line() {
+        let mut out = Vec::new();
+        let document = sample::hostile_document();
+        write(&document, &mut out).unwrap();
+        let lines = document.captures.len() + document.incidents.len() + document.connections.len() + 1;
+        assert_eq!(String::from_utf8(out).unwrap().lines().count(), lines);
+    }
+}

@@ -1,0 +1,65 @@
+//! Text of strangers made safe for a terminal.
+
+use std::fmt::{self, Write as _};
+
+/// Writes a text with every character that does not simply show escaped: control characters (a capture could
+/// otherwise drive the reader's terminal), and what turns, hides or joins the characters around it.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain<'a>(pub &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\n' => f.write_str("\\n"),
+            '\r' => f.write_str("\\r"),
+            '\t' => f.write_str("\\t"),
+            c if shows(c) => f.write_char(c),
+            c => write!(f, "{}", c.escape_unicode()),
+        })
+    }
+}
+
+/// True for a character that takes its own place and changes nothing else.
+pub(super) fn shows(c: char) -> bool {
+    // `escape_debug` knows which characters print; of those it escapes, only these print.
+    matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1
+}
+
+/// A text of at most `most` characters: of a longer one the beginning and the end.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    let len = text.chars().count();
+    if len <= most {
+        return text.to_owned();
+    }
+    let tail = most / 4;
+    let head = most.saturating_sub(tail + 1);
+    let begin: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(len - tail).collect();
+    format!("{begin}…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reaches_the_terminal_but_what_shows() {
+        let hostile = "a\x1b]0;x\x07\u{9b}2J\u{202e}b\u{200b}\u{301}\u{2028}\0\x7f\r\n\t";
+        let safe = Plain(hostile).to_string();
+        assert_eq!(safe, "a\\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}b\\u{200b}\\u{301}\\u{2028}\\u{0}\\u{7f}\\r\\n\\t");
+    }
+
+    #[test]
+    fn a_long_text_keeps_both_its_ends() {
+        assert_eq!(shortened("abcdefghij", 10), "abcdefghij");
+        assert_eq!(shortened("abcdefghijk", 8), "abcde…jk");
+        assert_eq!(shortened("äöüß", 1), "…");
+    }
+
+    #[test]
+    fn ordinary_text_stays() {
+        for text in ["GET /a?b=c \"q\" 'x' \\ ~", "3 µs → 4, größer, 日本", ""] {
+            assert_eq!(Plain(text).to_string(), text);
+        }
+    }
+}

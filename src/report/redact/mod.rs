@@ -1,0 +1,154 @@
+//! What must not get into a ticket: credentials and e-mail addresses in targets and in quoted bytes.
+//!
+//! It sees finished text only, so it goes by shape: pairs whose name sounds secret, values that are long and random,
+//! JSON Web Tokens, e-mail addresses, the user part of a URL, and header lines that carry credentials.
+
+mod fields;
+mod url;
+
+use fields::{header_lines, json_members};
+use url::{word, words};
+
+/// Whether secrets are taken out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Redaction {
+    /// They are replaced by `[redacted]`.
+    #[default]
+    On,
+    /// Everything is shown.
+    Off,
+}
+
+impl Redaction {
+    /// A request target without its secrets.
+    #[must_use]
+    pub fn target(self, target: &str) -> String {
+        match self {
+            Self::On => word(target),
+            Self::Off => target.to_owned(),
+        }
+    }
+
+    /// A text that may quote targets, header lines and bodies, without their secrets.
+    #[must_use]
+    pub fn text(self, text: &str) -> String {
+        match self {
+            Self::On => words(&json_members(&header_lines(text))),
+            Self::Off => text.to_owned(),
+        }
+    }
+}
+
+/// What stands in the place of a secret.
+pub const MARK: &str = "[redacted]";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_in_a_query_go_and_the_rest_stays() {
+        let cases = [
+            ("/a?token=abc&page=2", "/a?token=[redacted]&page=2"),
+            ("/a?page=2&Access_Token=abc", "/a?page=2&Access_Token=[redacted]"),
+            ("/a?%74oken=abc", "/a?%74oken=[redacted]"),
+            ("/cb?code=4%2F0Ab&state=xyz&ok=1", "/cb?code=[redacted]&state=[redacted]&ok=1"),
+            ("/a?X-Amz-Signature=00ff&Expires=1", "/a?X-Amz-Signature=[redacted]&Expires=1"),
+            ("/a?id=Zm9vYmFyMTIzNDU2Nzg5cXV4", "/a?id=[redacted]"),
+            ("/a?3f9a8b7c6d5e4f3a2b1c0d9e", "/a?[redacted]"),
+            ("/a?to=ann.lee@mail.example&x=1", "/a?to=[redacted]&x=1"),
+            ("/a?to=ann%2Blee%40mail.example", "/a?to=[redacted]"),
+            ("/u/ann@mail.example/edit", "/u/[redacted]/edit"),
+            ("http://ann:pw@shop.example/a", "http://[redacted]@shop.example/a"),
+            ("/v/eyJhbGciOi.eyJzdWIiOiIxMjM0NTY.SflKxwRJSM", "/v/[redacted]"),
+            ("/?redirect=/in?token=abc?def", "/?redirect=/in?token=[redacted]"),
+            ("/?to=https%3A%2F%2Fx.example%2F%3Ftoken%3Dabc&a=1", "/?to=[redacted]&a=1"),
+        ];
+        for (target, clean) in cases {
+            assert_eq!(Redaction::On.target(target), clean);
+            assert_eq!(Redaction::Off.target(target), target);
+        }
+    }
+
+    #[test]
+    fn harmless_targets_stay_as_they_are() {
+        for target in [
+            "/",
+            "/cart",
+            "/search?q=how-to-build-a-house-in-2024&page=2",
+            "/a?author=tolkien&sort=price",
+            "/_next/static/chunks/main-3f9a8b7c6d5e4f3a.js",
+            "/o/3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            "/@scope/package",
+            "*",
+            "",
+        ] {
+            assert_eq!(Redaction::On.target(target), target);
+        }
+    }
+
+    #[test]
+    fn quoted_credential_lines_are_cut_to_their_name() {
+        let cases = [
+            (r#"it sent "Set-Cookie: sid=1; Path=/\r\nServer: x""#, r#"it sent "Set-Cookie: [redacted]\r\nServer: x""#),
+            (
+                r#"it sent "Server: x\r\nset-cookie : sid=1" and left"#,
+                r#"it sent "Server: x\r\nset-cookie : [redacted]" and left"#,
+            ),
+            (r#"the line "Set-Cookie sid=1" has no colon"#, r#"the line "Set-Cookie [redacted]" has no colon"#),
+            ("Authorization: Basic dTpw", "Authorization: [redacted]"),
+            (r#"the body `{"ok":true,"token": "abc"}`"#, r#"the body `{"ok":true,"token": "[redacted]"}`"#),
+            ("GET /a?token=abc, then FIN", "GET /a?token=[redacted], then FIN"),
+        ];
+        for (text, clean) in cases {
+            assert_eq!(Redaction::On.text(text), clean);
+            assert_eq!(Redaction::Off.text(text), text);
+        }
+    }
+
+    #[test]
+    fn sentences_without_secrets_stay_as_they_are() {
+        for text in [
+            "the origin closed the idle connection 1.000 s after its last response (#121)",
+            "the field Set-Cookie stands twice, status code: 200, key exchange = x25519",
+            "its TTL is 64, the sender's other packets have 57; RFC 9112 section 5.1",
+            "TLS ClientHello for shop.example, ALPN offered: h2, http/1.1",
+            "",
+        ] {
+            assert_eq!(Redaction::On.text(text), text);
+        }
+    }
+
+    #[test]
+    fn long_repetitions_are_done_in_one_pass() {
+        for piece in [
+            "cookie:",
+            "cookie ",
+            "\"cookie\" ",
+            "\\n",
+            "%40",
+            "%25",
+            "a@b.",
+            "?a=",
+            "&token",
+            "\":",
+            "=",
+            "eyJ.",
+            "\"",
+        ] {
+            let text = piece.repeat(20_000);
+            assert!(Redaction::On.text(&text).len() <= 3 * text.len());
+            assert!(Redaction::On.target(&text).len() <= 3 * text.len());
+        }
+    }
+
+    #[test]
+    fn any_text_is_taken() {
+        for text in
+            ["\"", "cookie", "\"cookie", "\"cookie:", "=%", "?%4", "@", "%40", "é=é?é@é.é", "\":\":\":", "cookie:\\"]
+        {
+            let once = Redaction::On.text(text);
+            assert_eq!(Redaction::On.text(&once), once, "{text}");
+        }
+    }
+}

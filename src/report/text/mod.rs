@@ -1,0 +1,298 @@
+//! The document for people, on a terminal: first what matters, then why, then what to do.
+
+mod incident;
+mod layout;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+pub use layout::Palette;
+pub(crate) use layout::{Page, Row, Tone};
+use layout::{count, duration, size, thousands};
+
+use super::document::{Capture, Document, Incident, Observation, Summary};
+use super::plain::shortened;
+
+/// How the text looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Columns of a line.
+    pub width: usize,
+    /// Colours.
+    pub palette: Palette,
+    /// How much is told.
+    pub detail: Detail,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Alike incidents are folded, long timelines shortened.
+    #[default]
+    Digest,
+    /// Every incident in full.
+    Full,
+}
+
+/// Writes the document.
+///
+/// # Errors
+/// What `out` fails with.
+pub fn write(document: &Document, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(out, style.width, style.palette);
+    headline(&mut page, document)?;
+    captures(&mut page, &document.captures)?;
+    incidents(&mut page, &document.incidents, style.detail)?;
+    observations(&mut page, &document.observations)?;
+    cautions(&mut page, document)
+}
+
+/// How many incidents in how much traffic, and the most frequent causes.
+fn headline(page: &mut Page<'_>, document: &Document) -> io::Result<()> {
+    let summary = &document.summary;
+    let traffic = traffic(document);
+    let row = if summary.incidents == 0 {
+        Row::new(0).text(Tone::Good, "No incident").text(Tone::Plain, format!("{traffic}."))
+    } else {
+        Row::new(0)
+            .text(Tone::Alarm, count(summary.incidents, "incident"))
+            .text(Tone::Plain, format!("{traffic}:"))
+            .text(Tone::Strong, causes(summary))
+    };
+    page.row(&row)?;
+    if summary.incidents_left_out > 0 {
+        let text = format!("{} left out by --ray, --host or --cause.", count(summary.incidents_left_out, "incident"));
+        page.row(&Row::new(0).text(Tone::Faint, text))?;
+    }
+    Ok(())
+}
+
+/// What was looked at, as the end of a sentence.
+fn traffic(document: &Document) -> String {
+    let summary = &document.summary;
+    let on = format!("on {}", count(summary.connections, "connection"));
+    match (summary.exchanges, summary.exchanges.saturating_sub(summary.exchanges_ok)) {
+        (0, _) if summary.connections == 0 => {
+            let packets = document.captures.iter().map(|capture| capture.packets).sum();
+            format!("in {}: they hold no TCP connection", count(packets, "packet"))
+        }
+        (0, _) => format!("{on}, on which no HTTP exchange could be read"),
+        (exchanges, 0) => format!("in {} {on}", count(exchanges, "exchange")),
+        (exchanges, _) => {
+            format!("in {} ({} complete and clean) {on}", count(exchanges, "exchange"), thousands(summary.exchanges_ok))
+        }
+    }
+}
+
+/// The most frequent causes with their counts.
+fn causes(summary: &Summary) -> String {
+    let mut causes: Vec<_> = summary.by_cause.iter().collect();
+    causes.sort_by_key(|&(cause, &number)| (std::cmp::Reverse(number), *cause));
+    let named: Vec<String> =
+        causes.iter().take(CAUSES).map(|(cause, number)| format!("{cause} ({})", thousands(**number))).collect();
+    match causes.len().saturating_sub(CAUSES) {
+        0 => named.join(", "),
+        1 => format!("{} and 1 other cause", named.join(", ")),
+        more => format!("{} and {more} other causes", named.join(", ")),
+    }
+}
+
+/// One line a capture; of many captures one line for all.
+fn captures(page: &mut Page<'_>, captures: &[Capture]) -> io::Result<()> {
+    page.blank()?;
+    if captures.len() <= CAPTURES {
+        let width = captures.iter().map(|capture| layout::columns(&capture.path)).max().unwrap_or(0).min(PATH);
+        return captures.iter().try_for_each(|capture| {
+            let row = Row::new(2).left(width, Tone::Strong, &capture.path);
+            page.row(&row.text(Tone::Plain, facts(capture)))
+        });
+    }
+    let packets = captures.iter().map(|capture| capture.packets).sum();
+    let bytes = captures.iter().map(|capture| capture.bytes).sum();
+    let first = captures.iter().filter_map(|capture| capture.first).min_by_key(|stamp| stamp.time);
+    let last = captures.iter().filter_map(|capture| capture.last).max_by_key(|stamp| stamp.time);
+    let span = span(first, last);
+    let text =
+        format!("{}, {}, {}{span}", count(captures.len() as u64, "capture"), count(packets, "packet"), size(bytes));
+    page.row(&Row::new(2).text(Tone::Plain, text))
+}
+
+fn facts(capture: &Capture) -> String {
+    let kinds: Vec<&str> = std::iter::once(&capture.format)
+        .chain(&capture.link_types)
+        .map(String::as_str)
+        .filter(|kind| !kind.is_empty())
+        .collect();
+    let span = span(capture.first, capture.last);
+    format!("{}, {}, {}{span}", kinds.join(", "), count(capture.packets, "packet"), size(capture.bytes))
+}
+
+/// From when to when, as the end of a list.
+fn span(first: Option<super::Stamp>, last: Option<super::Stamp>) -> String {
+    let (Some(first), Some(last)) = (first, last) else { return String::new() };
+    let (from, to) = (first.to_the_second(), last.to_the_second());
+    let same_day = from.split(' ').next() == to.split(' ').next();
+    let to = if same_day { to.split(' ').next_back().unwrap_or_default() } else { &to };
+    format!(", {from} to {to} UTC ({})", duration(last.time.seconds_since(first.time)))
+}
+
+/// Every incident in full; of many alike ones the first, and a line for each of the others.
+fn incidents(page: &mut Page<'_>, incidents: &[Incident], detail: Detail) -> io::Result<()> {
+    let mut alike: BTreeMap<(&str, &str), Vec<&Incident>> = BTreeMap::new();
+    for incident in incidents {
+        alike.entry((incident.cause, &incident.connection.server)).or_default().push(incident);
+    }
+    let mut folded = BTreeSet::new();
+    for (index, incident) in incidents.iter().enumerate() {
+        let key = (incident.cause, incident.connection.server.as_str());
+        let group = alike.get(&key).map(Vec::as_slice).unwrap_or_default();
+        if folded.contains(&key) {
+            continue;
+        }
+        incident::write(page, incident, index + 1, incidents.len(), detail)?;
+        if let (Detail::Digest, [_, others @ ..]) = (detail, group)
+            && group.len() > ALIKE
+        {
+            incident::write_alike(page, incident, others)?;
+            folded.insert(key);
+        }
+    }
+    Ok(())
+}
+
+fn observations(page: &mut Page<'_>, observations: &[Observation]) -> io::Result<()> {
+    if observations.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.row(&Row::new(0).text(Tone::Strong, "Observations"))?;
+    for observation in observations {
+        page.row(
+            &Row::new(2).text(Tone::Strong, format!("{}:", observation.kind)).text(Tone::Plain, &observation.summary),
+        )?;
+        let (shown, rest) = observation.evidence.split_at(observation.evidence.len().min(OBSERVED));
+        incident::evidence(page, 4, shown)?;
+        if !rest.is_empty() {
+            page.row(&Row::new(4).text(Tone::Faint, format!("and {} more", count(rest.len() as u64, "packet"))))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with the captures, and what weakens the verdicts.
+fn cautions(page: &mut Page<'_>, document: &Document) -> io::Result<()> {
+    let problems = document
+        .captures
+        .iter()
+        .flat_map(|capture| capture.problems.iter().map(|problem| (Some(shortened(&capture.path, PATH)), problem)));
+    let mut cautions = problems.chain(document.caveats.iter().map(|caveat| (None, caveat))).peekable();
+    if cautions.peek().is_none() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.row(&Row::new(0).text(Tone::Strong, "Read with care"))?;
+    for (path, text) in cautions {
+        let place = path.map(|path| format!("{path}:")).unwrap_or_default();
+        page.row(&Row::new(2).text(Tone::Strong, place).text(Tone::Plain, text))?;
+    }
+    Ok(())
+}
+
+/// Causes named in the first line.
+const CAUSES: usize = 3;
+
+/// Captures that get a line each.
+const CAPTURES: usize = 4;
+
+/// Characters of a path.
+const PATH: usize = 40;
+
+/// More alike incidents than these are folded.
+const ALIKE: usize = 3;
+
+/// Packets shown of an observation.
+const OBSERVED: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{View, plain, sample};
+
+    const DIGEST: Style = Style { width: 80, palette: Palette::Plain, detail: Detail::Digest };
+
+    fn rendered(document: &Document, style: Style) -> String {
+        let mut out = Vec::new();
+        write(document, style, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn incidents_are_told_in_full() {
+        assert_eq!(rendered(&sample::document(&View::default()), DIGEST), include_str!("sample.txt"));
+    }
+
+    #[test]
+    fn a_healthy_capture_fits_one_screen() {
+        let text = rendered(&sample::healthy_document(), DIGEST);
+        assert!(text.starts_with("No incident in 310 exchanges on 40 connections.\n"), "{text}");
+        assert!(text.lines().count() <= 24, "{text}");
+    }
+
+    #[test]
+    fn it_says_no_more_than_was_seen() {
+        let mut document = sample::healthy_document();
+        document.summary.exchanges = 0;
+        let text = rendered(&document, DIGEST);
+        assert!(text.starts_with("No incident on 40 connections, on which no HTTP exchange could be read."), "{text}");
+        document.summary.connections = 0;
+        let text = rendered(&document, DIGEST);
+        assert!(text.starts_with("No incident in 812 packets: they hold no TCP connection."), "{text}");
+    }
+
+    #[test]
+    fn alike_incidents_are_folded_from_the_fourth_on() {
+        let rules = |text: &str| text.lines().filter(|line| line.starts_with("── ")).count();
+        assert_eq!(rules(&rendered(&sample::alike_document(3), DIGEST)), 3);
+        let text = rendered(&sample::alike_document(30), DIGEST);
+        assert_eq!(rules(&text), 1);
+        assert!(text.contains("\n29 more of keepalive-race at 10.52.0.2:80\n"), "{text}");
+        assert!(text.contains("  race0020  2026-11-23 08:59:18  8f3b2c1d0e9a7b65-FRA  GET shop.example"), "{text}");
+        assert!(text.contains("\n  and 9 more: -v or --format json shows them all\n"), "{text}");
+        let full = Style { detail: Detail::Full, ..DIGEST };
+        assert_eq!(rules(&rendered(&sample::alike_document(30), full)), 30);
+    }
+
+    #[test]
+    fn a_long_timeline_is_cut_around_the_fault() {
+        let document = sample::busy_document();
+        let text = rendered(&document, DIGEST);
+        let timeline: Vec<&str> = text.lines().skip_while(|line| !line.starts_with("Timeline")).skip(1).collect();
+        let events = timeline.iter().take_while(|line| !line.is_empty()).count();
+        assert!(events <= 25, "{text}");
+        assert!(text.contains(">  1.001000  #121  origin  FIN: sends no more\n"), "{text}");
+        assert!(text.contains("events left out\n"), "{text}");
+        let told: u64 = document.incidents[0].timeline.iter().map(|event| 1 + event.left_out).sum();
+        assert_eq!(told + document.incidents[0].timeline_left_out, 906, "every event is told or counted");
+    }
+
+    #[test]
+    fn strangers_text_drives_no_terminal_and_makes_no_line() {
+        for detail in [Detail::Digest, Detail::Full] {
+            let text = rendered(&sample::hostile_document(), Style { detail, ..DIGEST });
+            assert!(text.chars().all(|c| c == '\n' || plain::shows(c)), "{text:?}");
+            assert!(!text.lines().any(|line| line.starts_with("fake:")), "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_keep_within_the_width() {
+        for width in [60, 80, 110, 300] {
+            for document in [sample::document(&View::default()), sample::hostile_document(), sample::alike_document(9)]
+            {
+                let text = rendered(&document, Style { width, ..DIGEST });
+                let widest = text.lines().map(layout::columns).max();
+                assert!(widest <= Some(width.min(110)), "{widest:?} of {width}: {text}");
+            }
+        }
+    }
+}
