@@ -1,13 +1,16 @@
 //! What the handshake messages say (RFC 8446 section 4, RFC 5246 section 7.4), and how far they came.
 
+use super::certificate::{Parsed, chain_tls12, chain_tls13};
 use super::hello::{Choice, Extras, Offer};
 use super::message::HandshakeType;
 use super::reader::Reader;
+use super::trust::TrustAnchors;
 use crate::timeline::{ByPeer, HandshakePhase, PacketRef, Peer, ServerHello, Tls, TlsVersion};
 
 /// The handshake of one connection, as far as its messages could be read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Handshake {
+    trust: TrustAnchors,
     /// The latest ClientHello.
     pub(super) offer: Option<Offer>,
     /// The latest ServerHello.
@@ -33,6 +36,18 @@ pub(super) enum Effect {
 }
 
 impl Handshake {
+    pub(super) fn new(trust: TrustAnchors) -> Self {
+        Self {
+            trust,
+            offer: None,
+            choice: None,
+            retry: None,
+            finished: ByPeer::default(),
+            server_hello_done: false,
+            damaged: false,
+        }
+    }
+
     /// The negotiated version, which a HelloRetryRequest fixes as well.
     pub(super) fn version(&self) -> Option<TlsVersion> {
         self.choice.as_ref().or(self.retry.as_ref()).map(|choice| choice.version)
@@ -57,6 +72,7 @@ impl Handshake {
             (Peer::Origin, HandshakeType::SERVER_HELLO) => return self.server_hello(tls, body, packet),
             (Peer::Origin, HandshakeType::HELLO_RETRY_REQUEST) => tls.hello_retry = tls.hello_retry.or(Some(packet)),
             (Peer::Origin, HandshakeType::ENCRYPTED_EXTENSIONS) => return encrypted_extensions(tls, body),
+            (Peer::Origin, HandshakeType::CERTIFICATE) => self.origin_certificate(tls, body, packet),
             (Peer::Origin, HandshakeType::CERTIFICATE_REQUEST) => {
                 tls.certificate_request = tls.certificate_request.or(Some(packet));
             }
@@ -144,6 +160,18 @@ impl Handshake {
         self.server_hello_done = false;
         self.choice = Some(choice);
         Effect::Negotiated
+    }
+
+    /// The origin's chain is judged once: a connection has one.
+    fn origin_certificate(&self, tls: &mut Tls, body: &[u8], packet: PacketRef) {
+        if tls.certificate_at.is_some() {
+            return;
+        }
+        let chain = if self.is_tls13() { chain_tls13(body) } else { chain_tls12(body) };
+        tls.certificate_at = Some(packet);
+        tls.certificates = chain.iter().filter_map(|der| Parsed::read(der)).map(|parsed| parsed.facts()).collect();
+        let wanted = tls.client_hello.as_ref().and_then(|hello| hello.sni.as_deref());
+        tls.certificate_faults = self.trust.faults(&chain, wanted, packet.time);
     }
 
     fn holds_certificate(&self, body: &[u8]) -> bool {

@@ -25,7 +25,6 @@ impl HandshakeType {
     pub(super) const SERVER_HELLO_DONE: Self = Self(14);
     pub(super) const FINISHED: Self = Self(20);
     pub(super) const KEY_UPDATE: Self = Self(24);
-    pub(super) const COMPRESSED_CERTIFICATE: Self = Self(25);
 }
 
 impl Messages {

@@ -4,8 +4,10 @@
 //! together (`message`) and understood (`hello`, `handshake`). [`probe`] says whether a stream is TLS at all.
 
 mod alert;
+mod certificate;
 mod decrypt;
 mod early;
+mod error;
 mod flight;
 mod handshake;
 mod hello;
@@ -18,7 +20,10 @@ mod record;
 mod session;
 #[cfg(test)]
 mod testing;
+mod trust;
 
+pub use error::TlsError;
 pub use keylog::KeyLog;
 pub use probe::{Probe, probe};
 pub use session::Session;
+pub use trust::TrustAnchors;

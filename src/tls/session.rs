@@ -10,6 +10,7 @@ use super::inferred::{Inferred, OriginTickets};
 use super::keylog::KeyLog;
 use super::message::Messages;
 use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
+use super::trust::TrustAnchors;
 use crate::tcp::Application;
 use crate::timeline::{ByPeer, HandshakePhase, Mark, NotTls, PacketRef, Peer, Spoken, Timeline, Tls};
 
@@ -56,11 +57,11 @@ enum Reading {
 impl Session {
     /// A connection of which nothing was seen yet.
     #[must_use]
-    pub fn new(keys: KeyLog) -> Self {
+    pub fn new(keys: KeyLog, trust: TrustAnchors) -> Self {
         Self {
             keys,
             side: ByPeer { edge: Side::default(), origin: Side::default() },
-            handshake: Handshake::default(),
+            handshake: Handshake::new(trust),
             early: EarlyData::default(),
             flights: Flights::default(),
             inferred: None,
