@@ -2,6 +2,7 @@
 #![deny(unsafe_code, unused_must_use)]
 #![warn(missing_docs)]
 
+pub mod analysis;
 pub mod capture;
 pub mod cli;
 pub mod detect;

@@ -4,11 +4,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::output::Output;
-use super::plan::Plan;
+use super::plan::{Connections, Plan};
 use super::terminal::Color;
 use super::units::{Server, bytes, seconds, server};
 use super::{Error, exit};
+use crate::analysis::{Analysis, Options, Records};
+use crate::capture::{Filter, Input, Item, Summary};
 use crate::report::{self, Document, Source};
+use crate::tcp::Roles;
+use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::Verdict;
 
 /// Analyze captures: which exchange failed, who did it, what proves it, what to change
@@ -155,17 +159,73 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
     Ok(if plan.fail_on.matches(&document) { exit::MATCHED } else { exit::ANALYSED })
 }
 
+/// Reads every packet of the input into an analysis.
 fn run_analysis(plan: &Plan) -> Result<(Verdict, Vec<Source>), Error> {
-    let Plan { inputs, filter, keylogs, ca, server, connections, .. } = plan;
-    let _ = (filter, keylogs, ca, connections, server.map(|server| (server.address, server.port)));
-    let mut progress = plan.progress(None);
-    for path in inputs.iter().filter(|path| *path != Path::new("-")) {
-        let unreadable = |source| Error::Unreadable { path: path.clone(), source, advice: "check the name" };
-        let bytes = std::fs::metadata(path).map_err(unreadable)?.len();
-        progress.update(bytes);
+    let mut input = Input::open(&plan.inputs)?;
+    let mut filter = plan.filter.as_deref().map(Filter::new).transpose()?;
+    let mut analysis = Analysis::new(options(plan)?);
+    let mut progress = plan.progress(input.total_bytes());
+    let mut packets = 0_u64;
+    while let Some(item) = input.next_item()? {
+        match item {
+            Item::Secrets(key_log) => analysis.secrets(key_log),
+            Item::Packet(packet) => {
+                let wanted = match &mut filter {
+                    Some(filter) => filter.matches(&packet)?,
+                    None => true,
+                };
+                if wanted {
+                    analysis.packet(&packet);
+                }
+            }
+        }
+        packets += 1;
+        if packets.is_multiple_of(PACKETS_PER_LOOK) {
+            progress.update(input.bytes_read());
+        }
     }
-    let verdict = Verdict { edge: plan.edge.clone(), ..Verdict::default() };
-    Ok((verdict, Vec::new()))
+    drop(progress);
+    let sources = input.summaries().iter().map(source).collect();
+    Ok((analysis.finish(), sources))
+}
+
+/// Packets between two looks at the progress bar.
+const PACKETS_PER_LOOK: u64 = 4096;
+
+fn options(plan: &Plan) -> Result<Options, Error> {
+    let keys = KeyLog::new();
+    for path in &plan.keylogs {
+        keys.add(&read(path, "name the key log that the edge or the origin wrote")?);
+    }
+    let mut trust = TrustAnchors::bundled();
+    for path in &plan.ca {
+        let pem = read(path, "name a PEM file of certification authorities")?;
+        trust = trust.with_pem(&pem).map_err(|source| Error::Authority { path: path.clone(), source })?;
+    }
+    let roles =
+        plan.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
+    let records = match plan.connections {
+        Connections::Listed => Records::OfAll,
+        Connections::LeftOut => Records::OfIncidents,
+    };
+    Ok(Options { edge: plan.edge.clone(), roles, keys, trust, records })
+}
+
+fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, advice })
+}
+
+fn source(summary: &Summary) -> Source {
+    Source {
+        path: summary.path.display().to_string(),
+        format: summary.format.map_or_else(String::new, |format| format.to_string()),
+        link_types: summary.link_types.iter().map(ToString::to_string).collect(),
+        packets: summary.packets,
+        bytes: summary.bytes,
+        first: summary.first,
+        last: summary.last,
+        problems: summary.problems(),
+    }
 }
 
 fn write(plan: &Plan, document: &Document, out: &mut dyn Write) -> io::Result<()> {

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::capture::CaptureError;
+use crate::tls::TlsError;
+
 /// Why a command could not do its work; each message says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,6 +18,17 @@ pub enum Error {
         source: io::Error,
         /// What to do about it.
         advice: &'static str,
+    },
+    /// A capture that cannot be read, or a filter that cannot be used on it.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// A file of certification authorities that holds none.
+    #[error("{}: {source}", path.display())]
+    Authority {
+        /// The path as it was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TlsError,
     },
     /// Standard input is a terminal.
     #[error("standard input is a terminal; pipe a capture into it, or name a file in place of -")]

@@ -2,6 +2,8 @@
 
 mod catalogue;
 mod incident;
+mod judge;
 
 pub use catalogue::{Catalogue, Entry, Fix, Layer};
 pub use incident::{Alternative, Incident, Verdict};
+pub use judge::judge;

@@ -1,0 +1,142 @@
+//! The layers above TCP on one connection: TLS where it is spoken, then HTTP.
+
+use crate::http::Http;
+use crate::tcp::Application;
+use crate::timeline::{Mark, Peer, Timeline};
+use crate::tls::{self, KeyLog, Probe, TrustAnchors};
+
+/// Bytes that an origin may send before the edge's first ones without deciding what is spoken: a banner.
+const BANNER_LIMIT: usize = 1024;
+
+/// What is spoken on a connection.
+pub(super) struct Session {
+    spoken: Spoken,
+    http: Http,
+    keys: KeyLog,
+    trust: TrustAnchors,
+}
+
+enum Spoken {
+    /// Too little was seen; this is it.
+    Undecided(Vec<Step>),
+    /// HTTP straight on TCP, or something that is neither.
+    Plain,
+    /// TLS, and HTTP inside it where there are keys.
+    Tls(Box<tls::Session>),
+}
+
+/// What TCP handed on before it was clear for whom.
+enum Step {
+    Data(Peer, Vec<u8>, Mark),
+    Gap(Peer, u64, Mark),
+    End(Peer, Mark),
+}
+
+impl Session {
+    pub(super) fn new(keys: &KeyLog, trust: &TrustAnchors) -> Self {
+        Self { spoken: Spoken::Undecided(Vec::new()), http: Http::new(), keys: keys.clone(), trust: trust.clone() }
+    }
+
+    /// Decides what is spoken by the first bytes of the edge; by the origin's only where they are TLS records, or
+    /// more than a banner.
+    fn decide(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8]) {
+        let Spoken::Undecided(steps) = &self.spoken else { return };
+        let heard = |step: &Step| match step {
+            Step::Data(peer, bytes, _) if *peer == from => bytes.clone(),
+            _ => Vec::new(),
+        };
+        let mut first: Vec<u8> = steps.iter().flat_map(heard).collect();
+        first.extend_from_slice(bytes.get(..bytes.len().min(BANNER_LIMIT + 1)).unwrap_or_default());
+        let spoken = match (tls::probe(from, &first), from) {
+            (Probe::Certain, _) => Spoken::Tls(Box::new(tls::Session::new(self.keys.clone(), self.trust.clone()))),
+            (Probe::Unsure, _) => return,
+            (Probe::NotForUs, Peer::Origin) if first.len() <= BANNER_LIMIT => return,
+            (Probe::NotForUs, _) => Spoken::Plain,
+        };
+        self.settle(line, spoken);
+    }
+
+    /// Hands what was kept back to those it is for.
+    fn settle(&mut self, line: &mut Timeline, spoken: Spoken) {
+        let Spoken::Undecided(steps) = std::mem::replace(&mut self.spoken, spoken) else { return };
+        for step in steps {
+            match step {
+                Step::Data(from, bytes, start) => self.data(line, from, &bytes, start),
+                Step::Gap(from, len, start) => self.gap(line, from, len, start),
+                Step::End(from, at) => self.end_of_stream(line, from, at),
+            }
+        }
+    }
+}
+
+impl Application for Session {
+    fn likely_sender(bytes: &[u8]) -> Option<Peer> {
+        // A TLS handshake record that begins with ClientHello (1) or ServerHello (2), RFC 8446 section 4.
+        match bytes {
+            [0x16, 3, _, _, _, 1, ..] => return Some(Peer::Edge),
+            [0x16, 3, _, _, _, 2, ..] => return Some(Peer::Origin),
+            _ => {}
+        }
+        if bytes.starts_with(b"HTTP/1.") {
+            return Some(Peer::Origin);
+        }
+        let line = bytes.split(|&byte| byte == b'\r' || byte == b'\n').next()?;
+        line.windows(8)
+            .any(|window| window.starts_with(b" HTTP/1.") || window.starts_with(b" HTTP/2."))
+            .then_some(Peer::Edge)
+    }
+
+    fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {
+        if matches!(self.spoken, Spoken::Undecided(_)) {
+            self.decide(line, from, bytes);
+        }
+        let http = &mut self.http;
+        match &mut self.spoken {
+            Spoken::Undecided(steps) => steps.push(Step::Data(from, bytes.to_vec(), start)),
+            Spoken::Plain => http.data(line, from, bytes, start),
+            Spoken::Tls(tls) => tls.data(line, from, bytes, start, http),
+        }
+    }
+
+    fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark) {
+        let http = &mut self.http;
+        match &mut self.spoken {
+            Spoken::Undecided(steps) => steps.push(Step::Gap(from, len, start)),
+            Spoken::Plain => http.gap(line, from, len, start),
+            Spoken::Tls(tls) => tls.gap(line, from, len, start, http),
+        }
+    }
+
+    fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
+        let http = &mut self.http;
+        match &mut self.spoken {
+            Spoken::Undecided(steps) => steps.push(Step::End(from, at)),
+            Spoken::Plain => http.end_of_stream(line, from, at),
+            Spoken::Tls(tls) => {
+                tls.end_of_stream(line, from, at, http);
+                if decrypted(line) {
+                    http.end_of_stream(line, from, at);
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, line: &mut Timeline) {
+        if matches!(self.spoken, Spoken::Undecided(_)) {
+            self.settle(line, Spoken::Plain);
+        }
+        match &mut self.spoken {
+            Spoken::Tls(tls) => {
+                tls.finish(line, &mut self.http);
+                if decrypted(line) {
+                    self.http.finish(line);
+                }
+            }
+            _ => self.http.finish(line),
+        }
+    }
+}
+
+fn decrypted(line: &Timeline) -> bool {
+    line.tls.as_ref().is_some_and(|tls| tls.decrypted)
+}

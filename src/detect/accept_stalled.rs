@@ -1,0 +1,87 @@
+//! The origin's kernel takes connections that its application no longer accepts.
+
+use super::case::{between, request_name};
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Peer, Start, Vantage};
+
+pub(super) const CAUSES: &[Cause] = &[ACCEPT_STALLED];
+
+const ACCEPT_STALLED: Cause = Cause("accept-stalled");
+
+/// Times that a first request is sent before its silence is no accident.
+const SENDS: u32 = 3;
+
+/// A full accept queue has two looks: SYNs that are dropped while established connections lie unserved, and
+/// handshakes that only the edge believes complete.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    syn_dropped(case).or_else(|| never_accepted(case)).into_iter().collect()
+}
+
+/// At the origin's own host a SYN arrives and nothing leaves, while other connections to the same port are
+/// established and never served.
+fn syn_dropped(case: &Case<'_>) -> Option<Finding> {
+    let line = case.line;
+    let origin = case.capture.origins.get(&line.endpoint.origin)?;
+    let (first, last) = (line.connect.syns.first()?, line.connect.syns.last()?);
+    let unanswered = line.start == Start::Unanswered && line.connect.syn_acks.is_empty() && line.connect.syns.len() > 1;
+    if !unanswered || case.syn_vantage() != Vantage::Origin || origin.unserved == 0 || case.capture.flooded() {
+        return None;
+    }
+    let times = line.connect.syns.len();
+    Some(Finding {
+        cause: ACCEPT_STALLED,
+        scope: Scope::Connection,
+        at: *first,
+        actor: Actor::Origin,
+        confidence: Confidence::Likely,
+        summary: format!(
+            "The edge's SYN reached the origin {times} times within {} and was dropped, while {} earlier connection(s) \
+             to {} were established and never served: the accept queue is full.",
+            between(*first, *last),
+            origin.unserved,
+            line.endpoint.origin,
+        ),
+        evidence: vec![
+            Evidence::new(*first, "SYN of the edge, seen at the origin"),
+            Evidence::new(*last, format!("SYN number {times}: the kernel drops it without an answer")),
+        ],
+        edge_status: None,
+    })
+}
+
+/// The SYN-ACK repeats though its ACK is in the capture, or the first request is repeated and never acknowledged.
+fn never_accepted(case: &Case<'_>) -> Option<Finding> {
+    let line = case.line;
+    let ack = line.connect.ack?;
+    let repeated = line.connect.syn_acks.iter().filter(|packet| packet.number > ack.number).count();
+    let served = line.direction.origin.first_data.is_some() || line.direction.edge.acked > 0;
+    let stuck = line.direction.edge.stuck.filter(|stuck| stuck.offset == 0 && stuck.sends >= SENDS);
+    if served || (repeated == 0 && stuck.is_none()) || !line.direction.origin.rsts.is_empty() {
+        return None;
+    }
+    let exchange = line.exchanges.first();
+    let mut evidence = vec![Evidence::new(ack, "the edge acknowledges the SYN-ACK: for the edge it is connected")];
+    if let Some(packet) = line.connect.syn_acks.last().filter(|packet| packet.number > ack.number) {
+        evidence.push(Evidence::new(*packet, "the origin repeats its SYN-ACK: for the origin it is not"));
+    }
+    if let Some(stuck) = stuck {
+        evidence.push(Evidence::new(stuck.last, format!("first bytes sent {} times, never acknowledged", stuck.sends)));
+    }
+    evidence.sort_by_key(|evidence| evidence.packet.number);
+    let what = exchange.map_or_else(|| "the edge's first bytes".to_owned(), request_name);
+    let sure = repeated > 0 && line.delivered(Peer::Origin, 0);
+    Some(Finding {
+        cause: ACCEPT_STALLED,
+        scope: exchange.map_or(Scope::Connection, |exchange| Scope::Exchange(exchange.number)),
+        at: ack,
+        actor: Actor::Origin,
+        confidence: if sure { Confidence::Likely } else { Confidence::Possible },
+        summary: format!(
+            "The edge completed the handshake, but the origin never took it: {what} was not acknowledged, and the \
+             SYN-ACK came {} times. The accept queue is full.",
+            line.connect.syn_acks.len(),
+        ),
+        evidence,
+        edge_status: None,
+    })
+}

@@ -1,0 +1,162 @@
+//! One connection with what surrounds it, and the questions that many detectors ask of it.
+
+use crate::timeline::{Capture, Close, Edge, Exchange, Framing, PacketRef, Peer, Timeline, Vantage, Visibility};
+
+use super::{Confidence, Evidence};
+
+/// What a detector judges.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// The connection.
+    pub line: &'a Timeline,
+    /// The capture that it belongs to.
+    pub capture: &'a Capture,
+    /// The edge that is assumed.
+    pub edge: &'a Edge,
+}
+
+/// What the edge did after a response that breaks a rule: often the only witness of what it made of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reaction {
+    /// It sent the next request on the same connection: it took the response.
+    CarriedOn(PacketRef),
+    /// It left first, or with a reset.
+    Left(PacketRef),
+    /// Neither: the origin closed first, or the capture ended.
+    Unknown,
+}
+
+impl<'a> Case<'a> {
+    /// Exchanges whose response did not become complete, though all that came of them could be seen and the
+    /// edge had not cancelled them.
+    pub fn unfinished(&self) -> impl Iterator<Item = &'a Exchange> {
+        self.line.exchanges.iter().filter(|exchange| {
+            let complete = exchange.response.as_ref().is_some_and(|response| response.end.is_some());
+            let tunnel = exchange.response.as_ref().is_some_and(|response| response.framing == Framing::Tunnel);
+            !complete && !tunnel && exchange.visibility != Visibility::Obscured && exchange.request.cancelled.is_none()
+        })
+    }
+
+    /// Unfinished exchanges of which not one byte of a final response came.
+    pub fn unanswered(&self) -> impl Iterator<Item = &'a Exchange> {
+        self.unfinished().filter(|exchange| exchange.response.is_none())
+    }
+
+    /// The first FIN or RST of either peer from the packet of the request on: what ended the exchange.
+    ///
+    /// A FIN of the origin that was sent before the request arrived does not count: it ended the exchange
+    /// before, and its packet may stand on either side of the request, by the place of the capture.
+    #[must_use]
+    pub fn ended_by(&self, exchange: &Exchange) -> Option<Close<'a>> {
+        self.line.closes().find(|close| {
+            close.packet().number >= exchange.request.start.packet.number
+                && !matches!(close, Close::Fin { from: Peer::Origin, .. } if self.crossed(exchange, *close))
+        })
+    }
+
+    /// True where the origin sent this FIN before it had received the exchange's request.
+    #[must_use]
+    pub fn crossed(&self, exchange: &Exchange, close: Close<'_>) -> bool {
+        match close {
+            Close::Fin { from: Peer::Origin, fin } => fin.acked <= exchange.request.start.offset,
+            _ => false,
+        }
+    }
+
+    /// What the edge did after the response of `exchange`.
+    #[must_use]
+    pub fn reaction(&self, exchange: &Exchange) -> Reaction {
+        let Some(response) = &exchange.response else { return Reaction::Unknown };
+        let seen = response.start.packet.number;
+        let next = self.line.exchanges.iter().find(|later| {
+            later.number > exchange.number && later.request.start.packet.number > response.latest.packet.number
+        });
+        if let Some(next) = next {
+            return Reaction::CarriedOn(next.request.start.packet);
+        }
+        let origin_left = self.line.first_close(Peer::Origin).map(|close| close.packet().number);
+        let edge_left = self.line.closes().find(|close| {
+            close.from() == Peer::Edge
+                && close.packet().number > seen
+                && (matches!(close, Close::Rst { .. })
+                    || origin_left.is_none_or(|origin| close.packet().number < origin))
+        });
+        edge_left.map_or(Reaction::Unknown, |close| Reaction::Left(close.packet()))
+    }
+
+    /// The confidence of a verdict on this exchange, were its content known: without keys it is only likely.
+    #[must_use]
+    pub fn confidence(&self, exchange: &Exchange) -> Confidence {
+        match exchange.visibility {
+            Visibility::Clear if self.line.direction.origin.missed_by_capture == 0 => Confidence::Certain,
+            _ => Confidence::Likely,
+        }
+    }
+
+    /// The last complete response before `exchange`: since then the connection was idle.
+    #[must_use]
+    pub fn idle_since(&self, exchange: &Exchange) -> Option<PacketRef> {
+        let before = |other: &&Exchange| other.number < exchange.number;
+        let ends = self.line.exchanges.iter().filter(before).filter_map(|other| other.response.as_ref()?.end);
+        ends.map(|end| end.packet).max_by_key(|packet| packet.number)
+    }
+
+    /// True where the connection is one that an edge makes: to a web port, or to a server that speaks HTTP or TLS
+    /// elsewhere in the capture.
+    #[must_use]
+    pub fn is_web_traffic(&self) -> bool {
+        let origin = self.line.endpoint.origin;
+        origin.is_web_port() || self.capture.origins.get(&origin).is_some_and(|facts| facts.web)
+    }
+
+    /// The place of the capture, where only SYNs were seen of this connection: what other connections to the
+    /// same server say, or else that SYNs which have passed a router were most likely taken at the origin.
+    #[must_use]
+    pub fn syn_vantage(&self) -> Vantage {
+        let known = self.capture.origins.get(&self.line.endpoint.origin).map(|facts| facts.vantage);
+        match known {
+            Some(vantage) if vantage != Vantage::Unknown => vantage,
+            _ => self.line.vantage,
+        }
+    }
+
+    /// The packet of a request, as evidence.
+    #[must_use]
+    pub fn request_sent(&self, exchange: &Exchange) -> Evidence {
+        Evidence::new(exchange.request.start.packet, format!("the edge sends {}", request_name(exchange)))
+    }
+}
+
+/// "request 2, GET /cart", or "request 2" where its content is encrypted.
+#[must_use]
+pub fn request_name(exchange: &Exchange) -> String {
+    let request = &exchange.request;
+    if request.method.is_empty() {
+        return format!("request {}", exchange.number);
+    }
+    let mut target: String = request.target.chars().take(TARGET_CHARS).collect();
+    if target.len() < request.target.len() {
+        target.push('…');
+    }
+    format!("request {}, {} {target}", exchange.number, request.method)
+}
+
+/// Characters of a target that a sentence quotes.
+const TARGET_CHARS: usize = 60;
+
+/// A duration in the unit that fits it: `1.500 s`, `12.3 ms`, `85 µs`.
+#[must_use]
+pub fn span(nanos: i64) -> String {
+    let micros = nanos as f64 / 1e3;
+    match nanos {
+        1_000_000_000.. => format!("{:.3} s", micros / 1e6),
+        1_000_000.. => format!("{:.1} ms", micros / 1e3),
+        _ => format!("{micros:.0} µs"),
+    }
+}
+
+/// The duration from `from` to `to` in the unit that fits it.
+#[must_use]
+pub fn between(from: PacketRef, to: PacketRef) -> String {
+    span(to.time.nanos_since(from.time))
+}

@@ -1,0 +1,82 @@
+//! The edge's SYN is never answered, or the answer never arrives.
+
+use super::case::between;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{PacketRef, Start, Vantage};
+
+pub(super) const CAUSES: &[Cause] = &[CONNECT_TIMEOUT];
+
+const CONNECT_TIMEOUT: Cause = Cause("connect-timeout");
+
+/// A capture that goes on this long after a single SYN shows that it was not repeated because the edge left.
+const ONE_SYN_SILENCE_S: f64 = 5.0;
+
+/// SYN repeated and never answered, or SYN-ACKs that never get their ACK.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let line = case.line;
+    if line.start != Start::Unanswered || line.given_up || !line.unreachable.is_empty() || case.capture.flooded() {
+        return Vec::new();
+    }
+    let (Some(first), Some(last)) = (line.connect.syns.first(), line.connect.syns.last()) else { return Vec::new() };
+    let repeated = line.connect.syns.len() > 1 || line.connect.syn_acks.len() > 1;
+    let silence = case.capture.last.seconds_since(first.time);
+    if !case.is_web_traffic() || (!repeated && silence < ONE_SYN_SILENCE_S) {
+        return Vec::new();
+    }
+    let finding = match line.connect.syn_acks.last() {
+        Some(answer) => syn_ack_lost(case, *first, *answer),
+        None => unanswered(case, *first, *last),
+    };
+    vec![finding]
+}
+
+fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
+    let line = case.line;
+    let (actor, why) = match case.syn_vantage() {
+        Vantage::Origin => (
+            Actor::Origin,
+            "it reached this host, and nothing left it: the host's own firewall drops it, or its accept queue is full",
+        ),
+        _ => (Actor::Network, "nothing came back from the origin or from the path to it"),
+    };
+    let times = line.connect.syns.len();
+    Finding {
+        cause: CONNECT_TIMEOUT,
+        scope: Scope::Connection,
+        at: first,
+        actor,
+        confidence: Confidence::Likely,
+        summary: format!(
+            "The edge sent {times} SYNs to {} within {} and got no answer: {why}.",
+            line.endpoint.origin,
+            between(first, last),
+        ),
+        evidence: vec![
+            Evidence::new(first, "first SYN"),
+            Evidence::new(last, format!("SYN number {times}, still no answer")),
+        ],
+        edge_status: None,
+    }
+}
+
+fn syn_ack_lost(case: &Case<'_>, first: PacketRef, answer: PacketRef) -> Finding {
+    let line = case.line;
+    let times = line.connect.syn_acks.len();
+    Finding {
+        cause: CONNECT_TIMEOUT,
+        scope: Scope::Connection,
+        at: line.connect.syn_acks.first().copied().unwrap_or(answer),
+        actor: Actor::Network,
+        confidence: Confidence::Likely,
+        summary: format!(
+            "The origin answered the edge's SYN {times} times within {}, and the edge never acknowledged: the \
+             SYN-ACKs are lost on the way back.",
+            between(first, answer),
+        ),
+        evidence: vec![
+            Evidence::new(first, "SYN of the edge"),
+            Evidence::new(answer, format!("SYN-ACK number {times} of the origin; no ACK follows")),
+        ],
+        edge_status: None,
+    }
+}

@@ -1,0 +1,60 @@
+//! The origin answers while the request body still comes, and resets: the edge may lose the answer.
+
+use super::case::{between, request_name};
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Close, Exchange, Peer, RstSender, Visibility};
+
+pub(super) const CAUSES: &[Cause] = &[EARLY_RESPONSE_RESET];
+
+const EARLY_RESPONSE_RESET: Cause = Cause("early-response-reset");
+
+/// A final response (or none) begins before the request is complete, and a RST of the origin follows: unread
+/// bytes turn its close into a reset (RFC 9112 section 9.6).
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    case.line
+        .exchanges
+        .iter()
+        .filter(|exchange| exchange.visibility == Visibility::Clear && exchange.stream.is_none())
+        .filter_map(|exchange| judge(case, exchange))
+        .collect()
+}
+
+fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
+    let response = exchange.response.as_ref()?;
+    let ended = exchange.request.end.map(|end| end.packet.number);
+    let before_its_end = ended.is_none_or(|end| end > response.start.packet.number);
+    // A body that arrived whole can still be unread: only a refusal leaves it so.
+    let unread = exchange.request.body_bytes > 0 && response.status.is_some_and(|status| status >= 400);
+    let early = before_its_end || unread;
+    let rst = case.line.closes().find_map(|close| match close {
+        Close::Rst { from: Peer::Origin, rst } if rst.packet.number > response.start.packet.number => Some(rst),
+        _ => None,
+    })?;
+    let edge_left_first = case.line.first_close(Peer::Edge).is_some_and(|close| {
+        close.packet().number < rst.packet.number && close.packet().number > response.start.packet.number
+    });
+    if !early || edge_left_first || rst.sender != RstSender::Claimed {
+        return None;
+    }
+    let status = response.status.map_or_else(|| "a response".to_owned(), |status| format!("status {status}"));
+    let body = exchange.request.body_bytes;
+    Some(Finding {
+        cause: EARLY_RESPONSE_RESET,
+        scope: Scope::Exchange(exchange.number),
+        at: response.start.packet,
+        actor: Actor::Origin,
+        confidence: Confidence::Certain,
+        summary: format!(
+            "The origin answered {} with {status} after {body} bytes of its body and reset the connection {} later: \
+             the reset can overtake the answer.",
+            request_name(exchange),
+            between(response.start.packet, rst.packet),
+        ),
+        evidence: vec![
+            case.request_sent(exchange),
+            Evidence::new(response.start.packet, format!("{status}, while the request body still comes")),
+            Evidence::new(rst.packet, "RST from the origin: it closed with bytes of the request unread"),
+        ],
+        edge_status: None,
+    })
+}

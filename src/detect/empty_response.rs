@@ -1,0 +1,70 @@
+//! The origin takes a request and closes without a byte of response.
+
+use super::case::{between, request_name};
+use super::{Actor, Case, Cause, Evidence, Finding, Scope};
+use crate::timeline::{Close, Peer};
+
+pub(super) const CAUSES: &[Cause] = &[EMPTY_RESPONSE];
+
+const EMPTY_RESPONSE: Cause = Cause("empty-response");
+
+/// Request delivered, then the origin's FIN, and not one byte of a final response between. On HTTP/2 that is the
+/// end of all streams: `h2_goaway.rs` tells it.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for exchange in case.unanswered().filter(|exchange| exchange.stream.is_none()) {
+        let Some(Close::Fin { from: Peer::Origin, fin }) = case.ended_by(exchange) else { continue };
+        let request = exchange.request.start.packet;
+        let waited = between(request, fin.packet);
+        findings.push(Finding {
+            cause: EMPTY_RESPONSE,
+            scope: Scope::Exchange(exchange.number),
+            at: fin.packet,
+            actor: Actor::Origin,
+            confidence: case.confidence(exchange),
+            summary: format!(
+                "The origin took {} and closed the connection {waited} later without sending a byte of response.",
+                request_name(exchange),
+            ),
+            evidence: vec![
+                case.request_sent(exchange),
+                Evidence::new(fin.packet, format!("the origin closes (FIN) {waited} later, nothing sent in between")),
+            ],
+            edge_status: None,
+        });
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::connected;
+    use super::*;
+
+    #[test]
+    fn a_request_and_then_the_origins_fin_is_an_empty_response() {
+        let told = connected().request("GET", "/").response(200, 5, 5).request("GET", "/cart").fin(Peer::Origin);
+        let found = told.found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].cause, found[0].scope), (EMPTY_RESPONSE, Scope::Exchange(2)));
+        assert_eq!(found[0].at, told.line.direction.origin.fins[0].packet);
+    }
+
+    #[test]
+    fn a_fin_that_was_sent_before_the_request_arrived_is_a_race_and_no_empty_response() {
+        let told = connected().request("GET", "/").response(200, 5, 5).fin(Peer::Origin).request("GET", "/cart");
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn an_edge_that_leaves_first_got_no_empty_response() {
+        let told = connected().request("GET", "/").fin(Peer::Edge).fin(Peer::Origin);
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_response_of_which_a_byte_came_is_not_empty() {
+        let told = connected().request("GET", "/").response(200, 1, 5).fin(Peer::Origin);
+        assert!(told.found_by(detect).is_empty());
+    }
+}

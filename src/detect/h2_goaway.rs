@@ -1,0 +1,57 @@
+//! The origin ends an HTTP/2 connection while streams wait for their answer.
+
+use super::case::request_name;
+use super::{Actor, Case, Cause, Evidence, Finding, Scope};
+use crate::timeline::{Close, Exchange, GoAway, PacketRef, Peer};
+
+pub(super) const CAUSES: &[Cause] = &[H2_GOAWAY];
+
+const H2_GOAWAY: Cause = Cause("h2-goaway");
+
+/// GOAWAY by the origin, or its FIN, leaves an open stream unanswered (RFC 9113 section 6.8).
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let Some(h2) = &case.line.h2 else { return Vec::new() };
+    let goaway = h2.goaways.iter().find(|goaway| goaway.from == Peer::Origin);
+    case.unfinished()
+        .filter(|exchange| exchange.stream.is_some())
+        .filter_map(|exchange| judge(case, exchange, goaway))
+        .collect()
+}
+
+fn judge(case: &Case<'_>, exchange: &Exchange, goaway: Option<&GoAway>) -> Option<Finding> {
+    let stream = exchange.stream?;
+    let closed = match case.ended_by(exchange) {
+        Some(Close::Fin { from: Peer::Origin, fin }) => Some((fin.packet, "closed the connection (FIN)")),
+        _ => None,
+    };
+    let (at, how, evidence) = match (goaway, closed) {
+        (Some(goaway), closed) if closed.is_some() || goaway.last_stream < stream => {
+            let told = format!("GOAWAY {}, last stream {}", goaway.error, goaway.last_stream);
+            (goaway.packet, format!("sent {told}"), Evidence::new(goaway.packet, format!("the origin sends {told}")))
+        }
+        (_, Some((packet, how))) => {
+            (packet, how.to_owned(), Evidence::new(packet, format!("the origin {how}, without GOAWAY")))
+        }
+        _ => return None,
+    };
+    Some(finding(case, exchange, stream, at, &how, evidence))
+}
+
+fn finding(case: &Case<'_>, exchange: &Exchange, stream: u32, at: PacketRef, how: &str, evidence: Evidence) -> Finding {
+    let state = match &exchange.response {
+        Some(response) => format!("incomplete at {} body bytes", response.body_bytes),
+        None => "unanswered".to_owned(),
+    };
+    let mut evidence = vec![case.request_sent(exchange), evidence];
+    evidence.sort_by_key(|evidence| evidence.packet.number);
+    Finding {
+        cause: H2_GOAWAY,
+        scope: Scope::Exchange(exchange.number),
+        at,
+        actor: Actor::Origin,
+        confidence: case.confidence(exchange),
+        summary: format!("The origin {how} and left {} (stream {stream}) {state}.", request_name(exchange)),
+        evidence,
+        edge_status: None,
+    }
+}

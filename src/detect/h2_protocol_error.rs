@@ -1,0 +1,121 @@
+//! A frame or a header block of the origin that RFC 9113 forbids.
+
+use super::case::request_name;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
+use crate::timeline::{Deviation, Exchange, H2, PacketRef, Peer, Rule};
+
+pub(super) const CAUSES: &[Cause] = &[H2_PROTOCOL_ERROR];
+
+const H2_PROTOCOL_ERROR: Cause = Cause("h2-protocol-error");
+
+/// A broken rule in a response, or on the connection while exchanges are open; or the edge's own RST_STREAM or
+/// GOAWAY that says the origin broke the protocol.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let Some(h2) = &case.line.h2 else { return Vec::new() };
+    let mut findings: Vec<Finding> = Vec::new();
+    for exchange in &case.line.exchanges {
+        findings.extend(in_response(case, exchange).or_else(|| complaint(case, h2, exchange)));
+    }
+    for deviation in &h2.deviations {
+        findings.extend(on_connection(case, h2, deviation));
+    }
+    findings
+}
+
+fn in_response(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
+    let response = exchange.response.as_ref()?;
+    // A body shorter than announced is a truncated response.
+    let broken = response.deviations.iter().find(|deviation| deviation.rule != Rule::H2ContentLength);
+    let deviation = broken.or_else(|| {
+        response.deviations.first().filter(|_| response.end.is_some() || exchange.request.cancelled.is_some())
+    })?;
+    if accepted(case, exchange) {
+        return None;
+    }
+    Some(finding(
+        case,
+        exchange,
+        deviation.mark.packet,
+        broken_rule(deviation, "response"),
+        reaction_evidence(case, deviation),
+    ))
+}
+
+/// True where the edge went on with the connection and did not reset the stream.
+fn accepted(case: &Case<'_>, exchange: &Exchange) -> bool {
+    let reset = case.line.h2.as_ref().is_some_and(|h2| {
+        h2.resets.iter().any(|reset| reset.from == Peer::Edge && Some(reset.stream) == exchange.stream)
+    });
+    !reset && matches!(case.reaction(exchange), Reaction::CarriedOn(_))
+}
+
+/// The edge says that the origin broke the protocol, and the rule itself was not seen.
+fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
+    let unfinished = exchange.response.as_ref().is_none_or(|response| response.end.is_none());
+    let reset = h2
+        .resets
+        .iter()
+        .find(|reset| reset.from == Peer::Edge && reset.error.blames_peer() && Some(reset.stream) == exchange.stream);
+    if let Some(reset) = reset {
+        let what = format!("the edge resets the stream with {}", reset.error);
+        return Some(finding(case, exchange, reset.packet, what, Vec::new()));
+    }
+    let goaway = h2.goaways.iter().find(|goaway| goaway.from == Peer::Edge && goaway.error.blames_peer())?;
+    if !unfinished || exchange.request.start.packet.number > goaway.packet.number || !h2.deviations.is_empty() {
+        return None;
+    }
+    let what = format!("the edge ends the connection with GOAWAY {}", goaway.error);
+    Some(finding(case, exchange, goaway.packet, what, Vec::new()))
+}
+
+/// A connection error fails every exchange that was open then.
+fn on_connection(case: &Case<'_>, h2: &H2, deviation: &Deviation) -> Vec<Finding> {
+    let at = deviation.mark.packet;
+    let left = case.line.first_close(Peer::Edge).map(|close| close.packet());
+    let complained = h2.goaways.iter().any(|goaway| goaway.from == Peer::Edge && goaway.error.blames_peer());
+    let open = |exchange: &&Exchange| {
+        let ended = exchange.response.as_ref().and_then(|response| response.end);
+        exchange.request.start.packet.number <= at.number
+            && ended.is_none_or(|end| end.packet.number > at.number && (complained || left.is_none()))
+            && exchange.response.as_ref().is_none_or(|response| response.end.is_none())
+    };
+    let told = reaction_evidence(case, deviation);
+    case.line
+        .exchanges
+        .iter()
+        .filter(open)
+        .map(|exchange| finding(case, exchange, at, broken_rule(deviation, "connection"), told.clone()))
+        .collect()
+}
+
+fn broken_rule(deviation: &Deviation, whose: &str) -> String {
+    format!("its {whose} {} ({})", deviation.rule.text(), deviation.rule.section())
+}
+
+fn reaction_evidence(case: &Case<'_>, deviation: &Deviation) -> Vec<Evidence> {
+    let after = |packet: PacketRef| packet.number >= deviation.mark.packet.number;
+    let Some(h2) = &case.line.h2 else { return Vec::new() };
+    let goaways = h2.goaways.iter().filter(|goaway| goaway.from == Peer::Edge && after(goaway.packet));
+    let resets = h2.resets.iter().filter(|reset| reset.from == Peer::Edge && after(reset.packet));
+    let told =
+        goaways.map(|goaway| Evidence::new(goaway.packet, format!("the edge answers with GOAWAY {}", goaway.error)));
+    let told = told.chain(resets.map(|reset| {
+        Evidence::new(reset.packet, format!("the edge resets stream {} with {}", reset.stream, reset.error))
+    }));
+    told.take(2).collect()
+}
+
+fn finding(case: &Case<'_>, exchange: &Exchange, at: PacketRef, what: String, more: Vec<Evidence>) -> Finding {
+    let mut evidence = vec![case.request_sent(exchange), Evidence::new(at, what.clone())];
+    evidence.extend(more);
+    Finding {
+        cause: H2_PROTOCOL_ERROR,
+        scope: Scope::Exchange(exchange.number),
+        at,
+        actor: Actor::Origin,
+        confidence: case.confidence(exchange).max(Confidence::Likely),
+        summary: format!("The origin broke HTTP/2 on {}: {what}.", request_name(exchange)),
+        evidence,
+        edge_status: None,
+    }
+}

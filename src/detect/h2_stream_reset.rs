@@ -1,0 +1,44 @@
+//! The origin resets an HTTP/2 stream before its response is complete.
+
+use super::case::request_name;
+use super::{Actor, Case, Cause, Evidence, Finding, Scope};
+use crate::timeline::Peer;
+
+pub(super) const CAUSES: &[Cause] = &[H2_STREAM_RESET];
+
+const H2_STREAM_RESET: Cause = Cause("h2-stream-reset");
+
+/// RST_STREAM by the origin while the response is missing or incomplete (RFC 9113 section 6.4).
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let Some(h2) = &case.line.h2 else { return Vec::new() };
+    let mut findings = Vec::new();
+    for exchange in case.unfinished() {
+        let by_origin = h2
+            .resets
+            .iter()
+            .find(|reset| reset.from == Peer::Origin && Some(reset.stream) == exchange.stream && !reset.after_response);
+        let Some(reset) = by_origin else { continue };
+        let progress = match &exchange.response {
+            Some(response) => format!("after {} bytes of its response", response.body_bytes),
+            None => "before any response".to_owned(),
+        };
+        findings.push(Finding {
+            cause: H2_STREAM_RESET,
+            scope: Scope::Exchange(exchange.number),
+            at: reset.packet,
+            actor: Actor::Origin,
+            confidence: case.confidence(exchange),
+            summary: format!(
+                "The origin reset the HTTP/2 stream of {} with {} {progress}.",
+                request_name(exchange),
+                reset.error,
+            ),
+            evidence: vec![
+                case.request_sent(exchange),
+                Evidence::new(reset.packet, format!("RST_STREAM {} on stream {}", reset.error, reset.stream)),
+            ],
+            edge_status: None,
+        });
+    }
+    findings
+}

@@ -1,0 +1,70 @@
+//! A header section, or one field line, above the edge's limits.
+
+use super::case::request_name;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
+use crate::timeline::{Exchange, Response};
+
+pub(super) const CAUSES: &[Cause] = &[HEADER_TOO_LARGE, HEADERS_TOO_LARGE];
+
+const HEADER_TOO_LARGE: Cause = Cause("header-too-large");
+const HEADERS_TOO_LARGE: Cause = Cause("headers-too-large");
+
+/// A response beyond a limit, unless the edge took it and went on: then its limit is higher.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for exchange in &case.line.exchanges {
+        let Some(response) = &exchange.response else { continue };
+        let reaction = case.reaction(exchange);
+        if matches!(reaction, Reaction::CarriedOn(_)) {
+            continue;
+        }
+        if response.largest_field > case.edge.header_limit {
+            let name = &response.largest_field_name;
+            let what = format!(
+                "one header line ({name}) of {} bytes, the edge takes {}",
+                response.largest_field, case.edge.header_limit
+            );
+            findings.push(finding(case, exchange, response, HEADER_TOO_LARGE, &what, reaction));
+        } else if response.head_bytes > case.edge.headers_limit {
+            let what = format!(
+                "a header section of {} bytes in {} fields, the edge takes {} bytes",
+                response.head_bytes, response.fields, case.edge.headers_limit
+            );
+            findings.push(finding(case, exchange, response, HEADERS_TOO_LARGE, &what, reaction));
+        }
+    }
+    findings
+}
+
+fn finding(
+    case: &Case<'_>,
+    exchange: &Exchange,
+    response: &Response,
+    cause: Cause,
+    what: &str,
+    reaction: Reaction,
+) -> Finding {
+    let at = response.head_end.map_or(response.latest.packet, |end| end.packet);
+    let mut evidence = vec![
+        case.request_sent(exchange),
+        Evidence::new(response.start.packet, "the response begins"),
+        Evidence::new(at, format!("its head: {what}")),
+    ];
+    let left = match reaction {
+        Reaction::Left(packet) => {
+            evidence.push(Evidence::new(packet, "the edge leaves the connection"));
+            true
+        }
+        _ => false,
+    };
+    Finding {
+        cause,
+        scope: Scope::Exchange(exchange.number),
+        at,
+        actor: Actor::Origin,
+        confidence: if left { case.confidence(exchange) } else { Confidence::Likely },
+        summary: format!("The origin's response to {} has {what}.", request_name(exchange)),
+        evidence,
+        edge_status: None,
+    }
+}

@@ -1,0 +1,85 @@
+//! A box between, or a restarted origin, forgot an idle connection that the edge still believed in.
+
+use super::case::{between, request_name};
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Close, Exchange, Peer, RstLook, RstSender, Vantage};
+
+pub(super) const CAUSES: &[Cause] = &[IDLE_CONNECTION_DROPPED];
+
+const IDLE_CONNECTION_DROPPED: Cause = Cause("idle-connection-dropped");
+
+/// Shorter pauses between two exchanges are no idleness.
+const IDLE_NS: i64 = 100_000_000;
+
+/// Times that a request is sent before silence counts as an answer.
+const SILENT_SENDS: u32 = 3;
+
+/// No FIN was seen, the connection was idle, and the next request meets a host that no longer knows the
+/// connection: a RST without acknowledgment, or silence.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    case.unanswered().filter_map(|exchange| forgotten(case, exchange).or_else(|| silent(case, exchange))).collect()
+}
+
+fn forgotten(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
+    let Some(Close::Rst { from: Peer::Origin, rst }) = case.ended_by(exchange) else { return None };
+    let since = case.idle_since(exchange)?;
+    let request = exchange.request.start.packet;
+    let idle = request.time.nanos_since(since.time);
+    let closed_before = !case.line.direction.origin.fins.is_empty();
+    if closed_before || rst.look != RstLook::NoConnection || rst.sender != RstSender::Claimed || idle < IDLE_NS {
+        return None;
+    }
+    let (actor, who) = match case.line.vantage {
+        Vantage::Origin => (Actor::Origin, "the origin's kernel no longer knew the connection (restarted?)"),
+        _ => (Actor::Middlebox, "whoever answered for the origin no longer knew the connection"),
+    };
+    Some(Finding {
+        cause: IDLE_CONNECTION_DROPPED,
+        scope: Scope::Exchange(exchange.number),
+        at: rst.packet,
+        actor,
+        confidence: Confidence::Likely,
+        summary: format!(
+            "The connection was idle for {} and never closed, yet {} was answered by a reset: {who}.",
+            between(since, request),
+            request_name(exchange),
+        ),
+        evidence: vec![
+            Evidence::new(since, "the last response is complete; the connection is idle from here, and no FIN follows"),
+            case.request_sent(exchange),
+            Evidence::new(rst.packet, "RST without acknowledgment, as for an unknown connection (RFC 9293 3.10.7.1)"),
+        ],
+        edge_status: None,
+    })
+}
+
+fn silent(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
+    let since = case.idle_since(exchange)?;
+    let request = exchange.request.start;
+    let stuck = case.line.direction.edge.stuck?;
+    let idle = request.packet.time.nanos_since(since.time);
+    let heard = case.line.direction.origin.last_data.is_some_and(|last| last.number > request.packet.number);
+    if stuck.offset > request.offset || stuck.sends < SILENT_SENDS || idle < IDLE_NS || heard {
+        return None;
+    }
+    Some(Finding {
+        cause: IDLE_CONNECTION_DROPPED,
+        scope: Scope::Exchange(exchange.number),
+        at: request.packet,
+        actor: Actor::Middlebox,
+        confidence: Confidence::Possible,
+        summary: format!(
+            "The connection was idle for {}, then {} was sent {} times without any answer: a box between no longer \
+             forwards the connection.",
+            between(since, request.packet),
+            request_name(exchange),
+            stuck.sends,
+        ),
+        evidence: vec![
+            Evidence::new(since, "the last response is complete; the connection is idle from here, and no FIN follows"),
+            case.request_sent(exchange),
+            Evidence::new(stuck.last, format!("sent for the {}th time, never acknowledged", stuck.sends)),
+        ],
+        edge_status: None,
+    })
+}

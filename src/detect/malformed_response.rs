@@ -1,0 +1,115 @@
+//! A response whose head or chunk framing breaks RFC 9112.
+
+use super::case::request_name;
+use super::http09_response::quote;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
+use crate::timeline::{Deviation, Exchange, Rule};
+
+pub(super) const CAUSES: &[Cause] = &[
+    MALFORMED_STATUS_LINE,
+    INVALID_STATUS_CODE,
+    MALFORMED_HEADER,
+    DUPLICATE_HEADER,
+    CONFLICTING_FRAMING,
+    MALFORMED_CHUNK,
+];
+
+const MALFORMED_STATUS_LINE: Cause = Cause("malformed-status-line");
+const INVALID_STATUS_CODE: Cause = Cause("invalid-status-code");
+const MALFORMED_HEADER: Cause = Cause("malformed-header");
+const DUPLICATE_HEADER: Cause = Cause("duplicate-header");
+const CONFLICTING_FRAMING: Cause = Cause("conflicting-framing");
+const MALFORMED_CHUNK: Cause = Cause("malformed-chunk");
+
+/// The first rule of each kind that a response broke, unless the edge took the response: it tolerates the rule
+/// and did not leave, or it went on with the connection.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    case.line.exchanges.iter().flat_map(|exchange| judge(case, exchange)).collect()
+}
+
+fn judge(case: &Case<'_>, exchange: &Exchange) -> Vec<Finding> {
+    let Some(response) = &exchange.response else { return Vec::new() };
+    let reaction = case.reaction(exchange);
+    let mut findings: Vec<Finding> = Vec::new();
+    for deviation in &response.deviations {
+        let Some(cause) = cause(deviation.rule) else { continue };
+        let known = findings.iter().any(|finding| finding.cause == cause);
+        if known || taken(case, deviation.rule, reaction) {
+            continue;
+        }
+        findings.push(finding(case, exchange, deviation, cause, reaction));
+    }
+    findings
+}
+
+/// True where the edge could live with it: what RFC 9112 forbids but the edge's parser takes counts only where
+/// the edge left.
+fn taken(case: &Case<'_>, rule: Rule, reaction: Reaction) -> bool {
+    match reaction {
+        Reaction::CarriedOn(_) => true,
+        Reaction::Left(_) => false,
+        Reaction::Unknown => case.edge.tolerates.contains(&rule),
+    }
+}
+
+fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: Cause, reaction: Reaction) -> Finding {
+    let rule = deviation.rule;
+    let at = deviation.mark.packet;
+    let quoted = quote(&deviation.bytes);
+    let mut evidence = vec![
+        case.request_sent(exchange),
+        Evidence::new(at, format!("byte {} of the response {}: \"{quoted}\"", deviation.at, rule.text())),
+    ];
+    if let Reaction::Left(packet) = reaction {
+        evidence.push(Evidence::new(packet, "the edge leaves the connection"));
+    }
+    let tolerated = case.edge.tolerates.contains(&rule);
+    Finding {
+        cause,
+        scope: Scope::Exchange(exchange.number),
+        at,
+        actor: Actor::Origin,
+        confidence: if tolerated { Confidence::Likely } else { case.confidence(exchange) },
+        summary: format!(
+            "The origin's response to {} {}: \"{quoted}\" ({}).",
+            request_name(exchange),
+            rule.text(),
+            rule.section(),
+        ),
+        evidence,
+        edge_status: None,
+    }
+}
+
+/// The cause that a broken rule of HTTP/1 belongs to.
+fn cause(rule: Rule) -> Option<Cause> {
+    Some(match rule {
+        Rule::VersionMalformed | Rule::StatusCodeMissing | Rule::StatusLineMalformed | Rule::ReasonPhraseControl => {
+            MALFORMED_STATUS_LINE
+        }
+        Rule::StatusCodeNotThreeDigits | Rule::StatusCodeOutOfRange => INVALID_STATUS_CODE,
+        Rule::LineFeedAlone
+        | Rule::BareCarriageReturn
+        | Rule::FieldNoColon
+        | Rule::FieldNameEmpty
+        | Rule::FieldSpaceBeforeColon
+        | Rule::FieldNameNotToken
+        | Rule::SpaceBeforeFirstField
+        | Rule::FieldValueNul
+        | Rule::FieldValueControl
+        | Rule::FoldedLine => MALFORMED_HEADER,
+        Rule::DuplicateField => DUPLICATE_HEADER,
+        Rule::ContentLengthDiffers
+        | Rule::ContentLengthMalformed
+        | Rule::TransferEncodingAndLength
+        | Rule::TransferEncodingUnknown
+        | Rule::TransferEncodingInHttp10 => CONFLICTING_FRAMING,
+        Rule::ChunkSizeMalformed
+        | Rule::ChunkSizeTooLarge
+        | Rule::ChunkLineEnd
+        | Rule::ChunkExtensionMalformed
+        | Rule::ChunkDataEnd
+        | Rule::TrailerMalformed => MALFORMED_CHUNK,
+        _ => return None,
+    })
+}

@@ -1,0 +1,77 @@
+//! A box between edge and origin forges a RST.
+
+use super::case::request_name;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Close, Exchange, HandshakePhase, PacketRef, Rst, RstSender, RstSign, Visibility};
+
+pub(super) const CAUSES: &[Cause] = &[MIDDLEBOX_RESET];
+
+const MIDDLEBOX_RESET: Cause = Cause("middlebox-reset");
+
+/// A RST that its claimed sender did not send, while something was under way: an exchange, a TLS handshake, or
+/// the connection itself. On an idle connection it hurts nobody.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let forged = case.line.closes().find_map(|close| match close {
+        Close::Rst { from, rst } if rst.sender == RstSender::Middlebox => Some((from, rst)),
+        _ => None,
+    });
+    let Some((from, rst)) = forged else { return Vec::new() };
+    let Some((scope, status, what)) = interrupted(case, rst.packet) else { return Vec::new() };
+    let reasons = rst.signs.iter().filter(|sign| !matches!(sign, RstSign::TtlFits { .. }));
+    let reasons: Vec<String> = reasons.map(ToString::to_string).collect();
+    let mut evidence = Vec::new();
+    if let Scope::Exchange(number) = scope
+        && let Some(exchange) = case.line.exchange(number)
+    {
+        evidence.push(case.request_sent(exchange));
+    }
+    evidence.push(Evidence::new(
+        rst.packet,
+        format!("RST that carries the {from}'s address but is not its own: {}", reasons.join("; ")),
+    ));
+    if let Some(packet) = carried_on(rst) {
+        evidence.push(Evidence::new(packet, format!("the {from} goes on as if it had sent no RST")));
+    }
+    vec![Finding {
+        cause: MIDDLEBOX_RESET,
+        scope,
+        at: rst.packet,
+        actor: Actor::Middlebox,
+        confidence: if carried_on(rst).is_some() { Confidence::Certain } else { Confidence::Likely },
+        summary: format!(
+            "A box between edge and origin cut {what} with a forged reset in the {from}'s name: {}.",
+            reasons.join("; "),
+        ),
+        evidence,
+        edge_status: Some(status),
+    }]
+}
+
+fn carried_on(rst: &Rst) -> Option<PacketRef> {
+    rst.signs.iter().find_map(|sign| match sign {
+        RstSign::SenderCarriesOn { packet } => Some(*packet),
+        _ => None,
+    })
+}
+
+/// What was under way when the RST came, with the status that the edge shows for it.
+fn interrupted(case: &Case<'_>, at: PacketRef) -> Option<(Scope, u16, String)> {
+    let line = case.line;
+    let open = |exchange: &&Exchange| {
+        let done = exchange.response.as_ref().and_then(|response| response.end);
+        exchange.request.start.packet.number < at.number
+            && exchange.visibility != Visibility::Obscured
+            && done.is_none_or(|end| end.packet.number > at.number)
+    };
+    if let Some(exchange) = line.exchanges.iter().find(open) {
+        return Some((Scope::Exchange(exchange.number), 520, request_name(exchange)));
+    }
+    if let Some(tls) = &line.tls
+        && !tls.joined_late
+        && tls.phase < HandshakePhase::Established
+    {
+        return Some((Scope::Connection, 525, "the TLS handshake".to_owned()));
+    }
+    let established = line.connect.established() || line.direction.origin.first_data.is_some();
+    (!established && !line.connect.syns.is_empty()).then(|| (Scope::Connection, 521, "the connection".to_owned()))
+}

@@ -1,0 +1,83 @@
+//! Full-sized segments never arrive while small ones pass: the path's MTU is smaller, and nobody says so.
+
+use super::case::between;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{PacketRef, Peer, Stuck};
+
+pub(super) const CAUSES: &[Cause] = &[MTU_BLACKHOLE];
+
+const MTU_BLACKHOLE: Cause = Cause("mtu-blackhole");
+
+/// Every IPv4 path carries packets of 576 bytes and every IPv6 path 1,280 (RFC 791, RFC 8200 section 5):
+/// smaller segments than this are not what a black hole swallows.
+const LARGE_SEGMENT: u32 = 1_000;
+
+/// Times that a segment is sent before its loss is no accident.
+const SENDS: u32 = 3;
+
+/// A full-sized segment was repeated and never acknowledged, smaller ones got through, and the receiver was
+/// heard of meanwhile.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    [Peer::Origin, Peer::Edge].into_iter().filter_map(|from| judge(case, from)).collect()
+}
+
+fn judge(case: &Case<'_>, from: Peer) -> Option<Finding> {
+    let line = case.line;
+    let stuck = line.direction[from].stuck?;
+    let heard = line.direction[from.other()].packets > 0 && line.last.number > stuck.first.number;
+    let small_passed = line.direction[from].largest_acked < stuck.len;
+    let other_stuck = line.direction[from.other()].stuck.is_some();
+    if stuck.len < LARGE_SEGMENT || stuck.sends < SENDS || !heard || !small_passed || other_stuck {
+        return None;
+    }
+    let scope = scope(case, stuck.first)?;
+    let told = line.unreachable.iter().find_map(|error| Some((error.packet, error.mtu?)));
+    let mut evidence = vec![
+        Evidence::new(stuck.first, format!("the {from} sends a segment of {} bytes", stuck.len)),
+        Evidence::new(
+            stuck.last,
+            format!("the same bytes for the {}th time, {} later, never acknowledged", stuck.sends, lasted(&stuck)),
+        ),
+    ];
+    if let Some((packet, mtu)) = told {
+        evidence.push(Evidence::new(packet, format!("ICMP: the next hop takes packets of at most {mtu} bytes")));
+    }
+    evidence.sort_by_key(|evidence| evidence.packet.number);
+    Some(Finding {
+        cause: MTU_BLACKHOLE,
+        scope,
+        at: stuck.first,
+        actor: Actor::Network,
+        confidence: if told.is_some() { Confidence::Certain } else { Confidence::Likely },
+        summary: format!(
+            "Segments of {} bytes from the {from} never arrive, though smaller ones do: it sent one {} times in {}. \
+             The path between takes only smaller packets, and the message that says so is lost.",
+            stuck.len,
+            stuck.sends,
+            lasted(&stuck),
+        ),
+        evidence,
+        edge_status: None,
+    })
+}
+
+fn lasted(stuck: &Stuck) -> String {
+    between(stuck.first, stuck.last)
+}
+
+/// What the stuck segment belonged to: the exchange that was open, or the handshake.
+fn scope(case: &Case<'_>, at: PacketRef) -> Option<Scope> {
+    let open = case.line.exchanges.iter().rev().find(|exchange| {
+        exchange.request.start.packet.number <= at.number
+            && exchange.response.as_ref().is_none_or(|response| response.end.is_none())
+    });
+    if let Some(exchange) = open {
+        return Some(Scope::Exchange(exchange.number));
+    }
+    // A request in full-sized segments that never arrived: it is its own first packet.
+    let cut = case.unanswered().find(|exchange| exchange.request.start.packet.number >= at.number);
+    match cut {
+        Some(exchange) => Some(Scope::Exchange(exchange.number)),
+        None => case.line.exchanges.is_empty().then_some(Scope::Connection),
+    }
+}

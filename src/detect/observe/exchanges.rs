@@ -1,0 +1,176 @@
+//! Observations on exchanges: aborts by the edge, the origin's own errors, slow answers, limits that are near.
+
+use std::collections::BTreeMap;
+
+use super::{Sight, Tally, Watch, count};
+use crate::detect::case::request_name;
+use crate::detect::{Observation, span};
+use crate::timeline::{Capture, Close, Edge, Framing, Peer, Rule, Visibility};
+
+/// `client-abort`: the edge left first, with nothing wrong.
+#[derive(Default)]
+pub(super) struct ClientAbort(Tally);
+
+impl Watch for ClientAbort {
+    fn see(&mut self, sight: &Sight<'_>) {
+        for exchange in &sight.line.exchanges {
+            let response = exchange.response.as_ref();
+            let done = response.is_some_and(|r| r.end.is_some() || r.framing == Framing::Tunnel);
+            if done || exchange.visibility == Visibility::Obscured || sight.failed(exchange.number) {
+                continue;
+            }
+            let start = exchange.request.start.packet.number;
+            let left = exchange.request.cancelled.or_else(|| {
+                let first = sight.line.closes().find(|close| close.packet().number >= start)?;
+                (first.from() == Peer::Edge).then(|| first.packet())
+            });
+            if let Some(packet) = left {
+                self.0.add(packet, || format!("the edge abandons {}", request_name(exchange)));
+            }
+        }
+    }
+
+    fn tell(&self, _: &Capture, _: &Edge) -> Option<Observation> {
+        let what = count(self.0.count, "exchange");
+        self.0.observation(
+            "client-abort",
+            format!("The edge abandoned {what} with nothing wrong: its visitor left (499)."),
+        )
+    }
+}
+
+/// `origin-error`: the origin itself answered 5xx, and the edge passes that on.
+#[derive(Default)]
+pub(super) struct OriginError {
+    tally: Tally,
+    statuses: BTreeMap<u16, u64>,
+}
+
+impl Watch for OriginError {
+    fn see(&mut self, sight: &Sight<'_>) {
+        for exchange in &sight.line.exchanges {
+            let Some(response) = &exchange.response else { continue };
+            let Some(status) = response.status.filter(|status| (500..600).contains(status)) else { continue };
+            if sight.failed(exchange.number) {
+                continue;
+            }
+            *self.statuses.entry(status).or_default() += 1;
+            let by = response.server.as_deref().map_or_else(String::new, |server| format!(", Server: {server}"));
+            self.tally.add(response.start.packet, || format!("{status} to {}{by}", request_name(exchange)));
+        }
+    }
+
+    fn tell(&self, _: &Capture, _: &Edge) -> Option<Observation> {
+        let statuses: Vec<String> = self.statuses.iter().map(|(status, n)| format!("{n} × {status}")).collect();
+        let summary = format!(
+            "The origin itself answered {} with a server error ({}); the edge passes that on.",
+            count(self.tally.count, "request"),
+            statuses.join(", "),
+        );
+        self.tally.observation("origin-error", summary)
+    }
+}
+
+/// `slow-response`: the first byte took longer than half of the edge's read timeout.
+#[derive(Default)]
+pub(super) struct SlowResponse {
+    tally: Tally,
+    longest_ns: i64,
+}
+
+impl Watch for SlowResponse {
+    fn see(&mut self, sight: &Sight<'_>) {
+        for exchange in &sight.line.exchanges {
+            let (Some(sent), Some(response)) = (exchange.request.end, &exchange.response) else { continue };
+            let waited = response.start.packet.time.nanos_since(sent.packet.time);
+            if waited as f64 / 1e9 < sight.edge.response_timeout_s / 2.0 || sight.failed(exchange.number) {
+                continue;
+            }
+            self.longest_ns = self.longest_ns.max(waited);
+            self.tally.add(response.start.packet, || format!("{} after {}", request_name(exchange), span(waited)));
+        }
+    }
+
+    fn tell(&self, _: &Capture, edge: &Edge) -> Option<Observation> {
+        let summary = format!(
+            "{} took longer than half of the edge's read timeout of {} s to begin, the slowest {}.",
+            count(self.tally.count, "response"),
+            edge.response_timeout_s,
+            span(self.longest_ns),
+        );
+        self.tally.observation("slow-response", summary)
+    }
+}
+
+/// `limit-near`: a header section or field above half of the edge's limit.
+#[derive(Default)]
+pub(super) struct LimitNear {
+    tally: Tally,
+    largest: u64,
+}
+
+impl Watch for LimitNear {
+    fn see(&mut self, sight: &Sight<'_>) {
+        for exchange in &sight.line.exchanges {
+            let Some(response) = &exchange.response else { continue };
+            let near = response.head_bytes > sight.edge.headers_limit / 2
+                || response.largest_field > sight.edge.header_limit / 2;
+            if !near || sight.failed(exchange.number) {
+                continue;
+            }
+            self.largest = self.largest.max(response.head_bytes);
+            self.tally.add(response.start.packet, || {
+                format!("{} bytes of headers to {}", response.head_bytes, request_name(exchange))
+            });
+        }
+    }
+
+    fn tell(&self, _: &Capture, edge: &Edge) -> Option<Observation> {
+        let summary = format!(
+            "{} had headers above half of the edge's limits ({} bytes a line, {} in all); the largest section had {}.",
+            count(self.tally.count, "response"),
+            edge.header_limit,
+            edge.headers_limit,
+            self.largest,
+        );
+        self.tally.observation("limit-near", summary)
+    }
+}
+
+/// `tolerated-deviation`: a rule of the specification was broken, and this edge took the response.
+#[derive(Default)]
+pub(super) struct Tolerated {
+    tally: Tally,
+    rules: BTreeMap<Rule, u64>,
+}
+
+impl Watch for Tolerated {
+    fn see(&mut self, sight: &Sight<'_>) {
+        for exchange in &sight.line.exchanges {
+            let Some(response) = &exchange.response else { continue };
+            if response.deviations.is_empty() || sight.failed(exchange.number) {
+                continue;
+            }
+            let left = sight.line.closes().next().is_some_and(|close| matches!(close, Close::Rst { .. }));
+            if left && response.end.is_none() {
+                continue;
+            }
+            for deviation in &response.deviations {
+                *self.rules.entry(deviation.rule).or_default() += 1;
+                self.tally.add(deviation.mark.packet, || {
+                    format!("the response to {} {}", request_name(exchange), deviation.rule.text())
+                });
+            }
+        }
+    }
+
+    fn tell(&self, _: &Capture, _: &Edge) -> Option<Observation> {
+        let rules: Vec<String> =
+            self.rules.iter().map(|(rule, n)| format!("{n} × {} ({})", rule.text(), rule.section())).collect();
+        let summary = format!(
+            "The origin broke the specification and the edge took it all the same: a response {}.",
+            rules.join("; ")
+        );
+        self.tally.observation("tolerated-deviation", summary)
+    }
+}

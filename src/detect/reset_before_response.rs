@@ -1,0 +1,74 @@
+//! The origin resets the connection after a request, before a byte of response.
+
+use super::case::{between, request_name};
+use super::{Actor, Case, Cause, Evidence, Finding, Scope};
+use crate::timeline::{Close, Peer, RstLook, RstSender};
+
+pub(super) const CAUSES: &[Cause] = &[RESET_BEFORE_RESPONSE];
+
+const RESET_BEFORE_RESPONSE: Cause = Cause("reset-before-response");
+
+/// Request delivered, then a RST of the origin, and not one byte of a final response between.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for exchange in case.unanswered() {
+        let Some(Close::Rst { from: Peer::Origin, rst }) = case.ended_by(exchange) else { continue };
+        if rst.sender != RstSender::Claimed {
+            continue;
+        }
+        let waited = between(exchange.request.start.packet, rst.packet);
+        let look = match rst.look {
+            RstLook::NoConnection => "its kernel no longer knew the connection",
+            RstLook::Abort => "the application or its kernel aborted the connection",
+            RstLook::Refusal | RstLook::Other => "the connection was aborted",
+        };
+        findings.push(Finding {
+            cause: RESET_BEFORE_RESPONSE,
+            scope: Scope::Exchange(exchange.number),
+            at: rst.packet,
+            actor: Actor::Origin,
+            confidence: case.confidence(exchange),
+            summary: format!(
+                "The origin answered {} with a reset after {waited} and not a byte of response: {look}.",
+                request_name(exchange),
+            ),
+            evidence: vec![
+                case.request_sent(exchange),
+                Evidence::new(rst.packet, format!("RST from the origin {waited} later: {look}")),
+            ],
+            edge_status: None,
+        });
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::connected;
+    use super::*;
+
+    #[test]
+    fn a_reset_between_request_and_response_is_found() {
+        let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
+        assert_eq!(told.causes(detect), ["reset-before-response"]);
+    }
+
+    #[test]
+    fn a_reset_that_a_box_forged_is_not_the_origins() {
+        let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
+        let told = told.with(|told| told.line.direction.origin.rsts[0].sender = RstSender::Middlebox);
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_reset_in_answer_to_the_edges_own_close_hurts_nobody() {
+        let told = connected().request("GET", "/").fin(Peer::Edge).rst(Peer::Origin, RstLook::NoConnection);
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_reset_of_an_idle_connection_hurts_nobody() {
+        let told = connected().request("GET", "/").response(200, 5, 5).rst(Peer::Origin, RstLook::Abort);
+        assert!(told.found_by(detect).is_empty());
+    }
+}

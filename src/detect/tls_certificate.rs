@@ -1,0 +1,115 @@
+//! The edge refuses the origin's certificate.
+
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Alert, CertificateFault, Close, HandshakePhase, PacketRef, Peer, Tls};
+
+pub(super) const CAUSES: &[Cause] = &[EXPIRED, NOT_YET_VALID, SELF_SIGNED, UNTRUSTED, NAME_MISMATCH];
+
+const EXPIRED: Cause = Cause("tls-cert-expired");
+const NOT_YET_VALID: Cause = Cause("tls-cert-not-yet-valid");
+const SELF_SIGNED: Cause = Cause("tls-cert-self-signed");
+const UNTRUSTED: Cause = Cause("tls-cert-untrusted");
+const NAME_MISMATCH: Cause = Cause("tls-cert-name-mismatch");
+
+/// The edge answers the certificate with an alert about it, or leaves at once. Where the certificate can be read
+/// its fault is named; else the alert's number names it.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let Some(tls) = &case.line.tls else { return Vec::new() };
+    let Some((refused_at, alert)) = refusal(case, tls) else { return Vec::new() };
+    let number = alert.and_then(|alert| alert.description).map(|description| description.0);
+    let fault = fault(tls, number);
+    let Some(cause) = fault.map(cause_of).or_else(|| number.and_then(cause_of_alert)) else { return Vec::new() };
+    vec![finding(case, tls, cause, fault, refused_at, alert)]
+}
+
+/// The packet in which the edge turned away, with its alert where there is one.
+fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a Alert>)> {
+    let alert = tls.alerts.iter().find(|alert| {
+        alert.from == Peer::Edge && alert.description.is_some_and(|description| matches!(description.0, 41..=46 | 48))
+    });
+    if let Some(alert) = alert {
+        return Some((alert.packet, Some(alert)));
+    }
+    let seen = tls.certificate_at?;
+    if tls.phase >= HandshakePhase::ClientFinished || tls.certificate_faults.is_empty() || !tls.alerts.is_empty() {
+        return None;
+    }
+    let close = case.line.closes().next().filter(|close| close.packet().number > seen.number)?;
+    match close {
+        Close::Fin { from: Peer::Edge, .. } | Close::Rst { from: Peer::Edge, .. } => Some((close.packet(), None)),
+        _ => None,
+    }
+}
+
+/// The fault that the edge meant: of several, the first that its alert stands for (RFC 8446 section 6.2).
+fn fault(tls: &Tls, alert: Option<u8>) -> Option<&CertificateFault> {
+    let order: &[Cause] = match alert {
+        Some(45) => &[EXPIRED, NOT_YET_VALID],
+        Some(48) => &[SELF_SIGNED, UNTRUSTED],
+        _ => &[EXPIRED, NOT_YET_VALID, SELF_SIGNED, NAME_MISMATCH, UNTRUSTED],
+    };
+    let find = |cause: &Cause| tls.certificate_faults.iter().find(|fault| cause_of(fault) == *cause);
+    order.iter().find_map(find).or_else(|| tls.certificate_faults.first())
+}
+
+fn cause_of(fault: &CertificateFault) -> Cause {
+    match fault {
+        CertificateFault::Expired { .. } => EXPIRED,
+        CertificateFault::NotYetValid { .. } => NOT_YET_VALID,
+        CertificateFault::SelfSigned => SELF_SIGNED,
+        CertificateFault::NameMismatch { .. } => NAME_MISMATCH,
+        CertificateFault::Untrusted { .. } | CertificateFault::Weak { .. } => UNTRUSTED,
+    }
+}
+
+/// What an alert says of a certificate that cannot be read.
+fn cause_of_alert(number: u8) -> Option<Cause> {
+    match number {
+        45 => Some(EXPIRED),
+        48 => Some(UNTRUSTED),
+        // OpenSSL and BoringSSL answer a wrong name, and a date in the future, with bad_certificate.
+        42 | 46 => Some(NAME_MISMATCH),
+        43 | 44 => Some(UNTRUSTED),
+        _ => None,
+    }
+}
+
+fn finding(
+    case: &Case<'_>,
+    tls: &Tls,
+    cause: Cause,
+    fault: Option<&CertificateFault>,
+    refused_at: PacketRef,
+    alert: Option<&Alert>,
+) -> Finding {
+    let said = alert.and_then(|alert| alert.description).map(|description| description.to_string());
+    let what = fault.map_or_else(|| "the certificate itself is encrypted".to_owned(), ToString::to_string);
+    let how = match &said {
+        Some(said) => format!("with alert {said}"),
+        None => "by leaving".to_owned(),
+    };
+    let mut evidence = Vec::new();
+    if let Some(hello) = &tls.client_hello {
+        let name = hello.sni.as_deref().unwrap_or("no name");
+        evidence.push(Evidence::new(hello.packet, format!("the edge asks for {name}")));
+    }
+    if let Some(packet) = tls.certificate_at {
+        evidence.push(Evidence::new(packet, format!("the origin's certificate: {what}")));
+    }
+    evidence.push(Evidence::new(refused_at, format!("the edge refuses it {how}")));
+    let confidence = match (fault, &said, cause) {
+        (Some(_), Some(_), _) | (None, Some(_), EXPIRED) => Confidence::Certain,
+        (Some(_), None, _) | (None, Some(_), UNTRUSTED) => Confidence::Likely,
+        _ => Confidence::Possible,
+    };
+    Finding {
+        cause,
+        scope: Scope::Connection,
+        at: tls.certificate_at.unwrap_or(refused_at),
+        actor: Actor::Origin,
+        confidence,
+        summary: format!("The edge refused the certificate of {} {how}: {what}.", case.line.endpoint.origin),
+        evidence,
+        edge_status: None,
+    }
+}

@@ -1,0 +1,47 @@
+//! The origin demands a client certificate (Authenticated Origin Pulls), and the edge has none that it takes.
+
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Alert, Peer, Tls};
+
+pub(super) const CAUSES: &[Cause] = &[TLS_CLIENT_CERT_REQUIRED];
+
+const TLS_CLIENT_CERT_REQUIRED: Cause = Cause("tls-client-cert-required");
+
+/// CertificateRequest, then an empty certificate (or one that is refused), then alert 40 to 49 or 116. In TLS 1.3
+/// the refusal comes after the edge's Finished, so the edge may have sent its first request.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let Some(tls) = &case.line.tls else { return Vec::new() };
+    let refusal = tls.alerts.iter().find(|alert| alert.from == Peer::Origin && refuses(tls, alert));
+    let Some(alert) = refusal else { return Vec::new() };
+    let said = alert.description.map_or_else(String::new, |description| description.to_string());
+    let sent = match tls.client_certificate {
+        Some((_, true)) => "the origin did not accept the edge's certificate",
+        _ => "the edge sent none",
+    };
+    let mut evidence = Vec::new();
+    if let Some(request) = tls.certificate_request {
+        evidence.push(Evidence::new(request, "CertificateRequest: the origin asks for a client certificate"));
+    }
+    if let Some((packet, present)) = tls.client_certificate {
+        let what =
+            if present { "the edge sends a client certificate" } else { "the edge's Certificate message is empty" };
+        evidence.push(Evidence::new(packet, what));
+    }
+    evidence.push(Evidence::new(alert.packet, format!("fatal alert {said} from the origin")));
+    let lost = case.line.exchanges.iter().find(|exchange| exchange.request.start.packet.number < alert.packet.number);
+    vec![Finding {
+        cause: TLS_CLIENT_CERT_REQUIRED,
+        scope: lost.map_or(Scope::Connection, |exchange| Scope::Exchange(exchange.number)),
+        at: alert.packet,
+        actor: Actor::Origin,
+        confidence: Confidence::Certain,
+        summary: format!("The origin demands a client certificate and ended the connection with alert {said}: {sent}."),
+        evidence,
+        edge_status: None,
+    }]
+}
+
+fn refuses(tls: &Tls, alert: &Alert) -> bool {
+    let Some(description) = alert.description else { return false };
+    description.0 == 116 || (tls.certificate_request.is_some() && matches!(description.0, 40..=49))
+}

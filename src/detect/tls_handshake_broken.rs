@@ -1,0 +1,94 @@
+//! A TLS handshake that ends without an alert: by a reset, a close, or silence.
+
+use super::case::between;
+use super::tls_alert::offered;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Close, HandshakePhase, PacketRef, Peer, RstSender, Tls};
+
+pub(super) const CAUSES: &[Cause] = &[TLS_HANDSHAKE_RESET, TLS_HANDSHAKE_CLOSED, TLS_HANDSHAKE_TIMEOUT];
+
+const TLS_HANDSHAKE_RESET: Cause = Cause("tls-handshake-reset");
+const TLS_HANDSHAKE_CLOSED: Cause = Cause("tls-handshake-closed");
+const TLS_HANDSHAKE_TIMEOUT: Cause = Cause("tls-handshake-timeout");
+
+/// An edge that leaves sooner than this during a handshake was called off; nobody's timeout is shorter.
+const LEAST_WAIT_S: f64 = 2.0;
+
+/// The handshake had begun, is not done, and no alert says why.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    let Some(tls) = &case.line.tls else { return Vec::new() };
+    let began = tls.client_hello.is_some() && !tls.joined_late && tls.not_tls.is_none();
+    let alert = tls.alerts.iter().any(|alert| alert.description.is_none() || alert.fatal());
+    if !began || alert || tls.phase >= HandshakePhase::Established || missed(case) {
+        return Vec::new();
+    }
+    let Some(close) = case.line.closes().next() else { return Vec::new() };
+    let finding = match close {
+        Close::Rst { from: Peer::Origin, rst } if rst.sender == RstSender::Claimed => {
+            broken(case, tls, TLS_HANDSHAKE_RESET, rst.packet, "reset the connection")
+        }
+        Close::Fin { from: Peer::Origin, fin } => {
+            broken(case, tls, TLS_HANDSHAKE_CLOSED, fin.packet, "closed the connection (FIN)")
+        }
+        Close::Fin { from: Peer::Edge, .. } | Close::Rst { from: Peer::Edge, .. } => {
+            return timed_out(case, tls, close.packet()).into_iter().collect();
+        }
+        Close::Rst { .. } => return Vec::new(),
+    };
+    vec![finding]
+}
+
+fn missed(case: &Case<'_>) -> bool {
+    let line = case.line;
+    line.direction.edge.missed_by_capture + line.direction.origin.missed_by_capture + line.cut_bytes > 0
+}
+
+fn broken(case: &Case<'_>, tls: &Tls, cause: Cause, at: PacketRef, did: &str) -> Finding {
+    let mut evidence = hello_evidence(tls);
+    evidence.push(Evidence::new(at, format!("the origin {did} {}, and sent no alert", tls.phase)));
+    Finding {
+        cause,
+        scope: Scope::Connection,
+        at,
+        actor: Actor::Origin,
+        confidence: Confidence::Certain,
+        summary: format!(
+            "The origin {} {did} {} and sent no alert that says why.",
+            case.line.endpoint.origin, tls.phase,
+        ),
+        evidence,
+        edge_status: None,
+    }
+}
+
+/// The edge leaves though it was the origin's turn to speak.
+fn timed_out(case: &Case<'_>, tls: &Tls, left: PacketRef) -> Option<Finding> {
+    let line = case.line;
+    let latest = [line.direction.edge.last_data, line.direction.origin.last_data].into_iter().flatten();
+    let since = latest.filter(|packet| packet.number < left.number).max_by_key(|packet| packet.number)?;
+    if left.seconds_since(since) < LEAST_WAIT_S {
+        return None;
+    }
+    let mut evidence = hello_evidence(tls);
+    evidence.push(Evidence::new(since, "the last bytes of either side"));
+    evidence.push(Evidence::new(left, format!("the edge gives up after {}", between(since, left))));
+    Some(Finding {
+        cause: TLS_HANDSHAKE_TIMEOUT,
+        scope: Scope::Connection,
+        at: left,
+        actor: Actor::Origin,
+        confidence: Confidence::Likely,
+        summary: format!(
+            "The origin {} fell silent {}; the edge gave up after {}.",
+            line.endpoint.origin,
+            tls.phase,
+            between(since, left),
+        ),
+        evidence,
+        edge_status: None,
+    })
+}
+
+fn hello_evidence(tls: &Tls) -> Vec<Evidence> {
+    tls.client_hello.iter().map(|hello| Evidence::new(hello.packet, offered(tls))).collect()
+}

@@ -1,0 +1,71 @@
+//! Response bytes that belong to no request.
+
+use super::http09_response::quote;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Close, Exchange, PacketRef, Peer, Timeline, Unsolicited, Visibility};
+
+pub(super) const CAUSES: &[Cause] = &[UNSOLICITED_RESPONSE];
+
+const UNSOLICITED_RESPONSE: Cause = Cause("unsolicited-response");
+
+/// A body longer than it said, a second response, a 408 on an idle connection. It fails an exchange where the
+/// bytes follow its response at once and the edge left, or where the edge's next request met them.
+pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
+    case.line.unsolicited.iter().filter_map(|bytes| judge(case, bytes)).collect()
+}
+
+fn judge(case: &Case<'_>, bytes: &Unsolicited) -> Option<Finding> {
+    let line = case.line;
+    let met = next_request(line, bytes.start.packet).filter(|exchange| exchange.response.is_none());
+    let (exchange, witness, did) = match met {
+        Some(exchange) => (exchange, exchange.request.start.packet, "the edge's next request meets these bytes"),
+        None => {
+            let before = line.exchange(bytes.after_exchange?)?;
+            let left = left_over(case, before, bytes)?;
+            (before, left, "the edge leaves the connection")
+        }
+    };
+    if exchange.visibility == Visibility::Obscured {
+        return None;
+    }
+    let what = match bytes.status {
+        Some(status) => format!("a response with status {status} that nobody asked for"),
+        None => format!("{} bytes that belong to no response (\"{}\")", bytes.bytes, quote(&bytes.preview)),
+    };
+    let after =
+        bytes.after_exchange.map_or_else(String::new, |number| format!(" after its response to request {number}"));
+    Some(Finding {
+        cause: UNSOLICITED_RESPONSE,
+        scope: Scope::Exchange(exchange.number),
+        at: bytes.start.packet,
+        actor: Actor::Origin,
+        confidence: Confidence::Likely,
+        summary: format!("The origin sent {what}{after}."),
+        evidence: vec![Evidence::new(bytes.start.packet, what.clone()), Evidence::new(witness, did)],
+        edge_status: None,
+    })
+}
+
+fn next_request(line: &Timeline, after: PacketRef) -> Option<&Exchange> {
+    line.exchanges.iter().find(|exchange| exchange.request.start.packet.number > after.number)
+}
+
+/// The packet in which the edge left because of bytes that came with the end of a response: it reset the
+/// connection, or closed it before the origin did.
+fn left_over(case: &Case<'_>, before: &Exchange, bytes: &Unsolicited) -> Option<PacketRef> {
+    let end = before.response.as_ref()?.end?;
+    let idle = bytes.start.packet.time.nanos_since(end.packet.time);
+    // A status line long after the response is the origin's farewell to an idle connection: nobody was hurt.
+    if bytes.status.is_some() && idle > FAREWELL_NS {
+        return None;
+    }
+    case.line.closes().find_map(|close| {
+        let from_edge = close.from() == Peer::Edge && close.packet().number > bytes.start.packet.number;
+        let first = matches!(close, Close::Rst { .. })
+            || case.line.first_close(Peer::Origin).is_none_or(|origin| origin.packet().number > close.packet().number);
+        (from_edge && first).then(|| close.packet())
+    })
+}
+
+/// A status line this long after a response belongs to the idle connection, not to the response.
+const FAREWELL_NS: i64 = 100_000_000;

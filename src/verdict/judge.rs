@@ -1,0 +1,121 @@
+//! The choice of the root cause: of all that the detectors found on one failed exchange, the first fault wins.
+
+use std::rc::Rc;
+
+use super::{Alternative, Catalogue, Entry, Incident};
+use crate::detect::{Case, DETECTORS, Finding, Scope};
+use crate::timeline::{Capture, Edge, Peer, Timeline};
+
+/// A finding with what the catalogue says of its cause.
+struct Candidate {
+    finding: Finding,
+    entry: &'static Entry,
+}
+
+/// Every incident of one connection, in the order of their first fault.
+#[must_use]
+pub fn judge(line: &Rc<Timeline>, capture: &Capture, edge: &Edge) -> Vec<Incident> {
+    let case = Case { line, capture, edge };
+    let mut candidates: Vec<Candidate> = DETECTORS
+        .iter()
+        .flat_map(|detector| (detector.detect)(&case))
+        .filter_map(|finding| Some(Candidate { entry: Catalogue::built_in().entry(finding.cause.0)?, finding }))
+        .collect();
+    let mut incidents = Vec::new();
+    for scope in scopes(&candidates) {
+        let (of_scope, rest) = candidates.into_iter().partition(|candidate| candidate.finding.scope == scope);
+        candidates = rest;
+        if let Some((root, also)) = choose(of_scope) {
+            incidents.push(incident(line, edge, root, also));
+        }
+    }
+    incidents.sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
+    incidents
+}
+
+/// What failed. A connection that failed as a whole failed each exchange that it carried: whichever fault came
+/// first stands for all.
+fn scopes(candidates: &[Candidate]) -> Vec<Scope> {
+    let first = candidates.iter().min_by_key(|candidate| (candidate.finding.at.number, candidate.finding.scope));
+    let whole = candidates.iter().any(|candidate| candidate.finding.scope == Scope::Connection);
+    let mut scopes: Vec<Scope> = match first {
+        Some(first) if whole => vec![first.finding.scope],
+        _ => candidates.iter().map(|candidate| candidate.finding.scope).collect(),
+    };
+    scopes.sort_unstable();
+    scopes.dedup();
+    scopes
+}
+
+/// The root cause, and what lost against it: a finding that another one explains is a consequence; of the
+/// others the first fault wins, and of simultaneous ones the surer.
+fn choose(candidates: Vec<Candidate>) -> Option<(Candidate, Vec<Alternative>)> {
+    let explained = |loser: &Candidate| candidates.iter().any(|other| other.entry.explains(loser.entry.id).is_some());
+    let rank = |candidate: &Candidate| {
+        let finding = &candidate.finding;
+        (explained(candidate), finding.at.number, std::cmp::Reverse(finding.confidence), finding.cause)
+    };
+    let (place, _) = candidates.iter().enumerate().min_by_key(|(_, candidate)| rank(candidate))?;
+    let mut candidates = candidates;
+    let root = candidates.swap_remove(place);
+    let mut also: Vec<Alternative> = candidates
+        .iter()
+        .filter(|loser| loser.finding.cause != root.finding.cause)
+        .map(|loser| Alternative { cause: loser.entry.id, why_not: why_not(&root, loser) })
+        .collect();
+    also.sort_by_key(|alternative| alternative.cause);
+    also.dedup();
+    Some((root, also))
+}
+
+fn why_not(root: &Candidate, loser: &Candidate) -> String {
+    if let Some(reason) = root.entry.explains(loser.entry.id) {
+        return reason.to_owned();
+    }
+    let (first, later) = (root.finding.at.number, loser.finding.at.number);
+    if later > first {
+        format!("it came later, in packet {later}, and follows from the fault in packet {first}")
+    } else {
+        format!("{} says more about the same packets", root.entry.id)
+    }
+}
+
+fn incident(line: &Rc<Timeline>, edge: &Edge, root: Candidate, also: Vec<Alternative>) -> Incident {
+    let Candidate { finding, entry } = root;
+    let by_catalogue = if edge.profile == "cloudflare" { entry.status } else { entry.generic_status };
+    Incident {
+        id: id(line, finding.scope),
+        edge_status: finding.edge_status.filter(|_| edge.profile == "cloudflare").unwrap_or(by_catalogue),
+        origin_status: origin_status(line, finding.scope),
+        entry,
+        timeline: Rc::clone(line),
+        also,
+        finding,
+    }
+}
+
+/// The status that the edge could read of a response that it then refused; 0 where there was none, or where it
+/// never became complete (as in Cloudflare's `OriginResponseStatus`).
+fn origin_status(line: &Timeline, scope: Scope) -> u16 {
+    let Scope::Exchange(number) = scope else { return 0 };
+    let response = line.exchange(number).and_then(|exchange| exchange.response.as_ref());
+    response.filter(|response| response.end.is_some()).and_then(|response| response.status).unwrap_or(0)
+}
+
+/// Crockford's base 32 alphabet: no letter that is read as another.
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// Eight characters (40 bits) of an FNV-1a hash: the same packets have the same id in every report.
+fn id(line: &Timeline, scope: Scope) -> String {
+    let exchange = match scope {
+        Scope::Connection => 0,
+        Scope::Exchange(number) => number,
+    };
+    let (edge, origin) = (line.endpoint[Peer::Edge], line.endpoint[Peer::Origin]);
+    let key = format!("{edge} {origin} {} {exchange}", line.first.time.0);
+    let hash = key
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let folded = hash ^ (hash >> 40);
+    (0..8).map(|digit| char::from(ALPHABET[(folded >> (digit * 5)) as usize & 31])).collect()
+}

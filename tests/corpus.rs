@@ -1,0 +1,121 @@
+//! Judges the program against the labelled captures in `testdata/corpus` (see its `LABELS.md`).
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The share of incidents whose cause must be right. It only ever rises.
+const LEAST_RIGHT: f64 = 0.97;
+
+/// What came out of one folder of captures.
+#[derive(Default)]
+struct Score {
+    wanted: usize,
+    right: usize,
+    complaints: Vec<String>,
+}
+
+#[test]
+fn plain_captures_are_judged_as_labelled() {
+    assert_score("plain", Keys::Given);
+}
+
+#[test]
+fn tls_captures_are_judged_as_labelled_with_their_keys() {
+    assert_score("tls", Keys::Given);
+}
+
+#[test]
+fn tls_captures_without_keys_raise_no_false_alarm() {
+    let score = score("tls", Keys::Withheld);
+    let false_alarms: Vec<_> = score.complaints.iter().filter(|line| line.contains("false alarm")).collect();
+    assert!(false_alarms.is_empty(), "{false_alarms:#?}");
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Keys {
+    Given,
+    Withheld,
+}
+
+fn assert_score(folder: &str, keys: Keys) {
+    let score = score(folder, keys);
+    let share = score.right as f64 / score.wanted.max(1) as f64;
+    println!("{folder}: {} of {} causes right ({:.1} %)", score.right, score.wanted, share * 100.0);
+    assert!(score.wanted > 40, "labels are missing: {}", score.wanted);
+    assert!(share >= LEAST_RIGHT, "{share:.3} right\n{}", score.complaints.join("\n"));
+    let false_alarm = score.complaints.iter().find(|line| line.contains("false alarm"));
+    assert_eq!(false_alarm, None);
+}
+
+fn score(folder: &str, keys: Keys) -> Score {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/corpus").join(folder);
+    let mut labels: Vec<PathBuf> = std::fs::read_dir(&root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    labels.sort();
+    let mut score = Score::default();
+    for path in labels {
+        let label: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let report = analyze(&root, &label, keys);
+        judge(&label, &report, keys, &mut score);
+    }
+    score
+}
+
+fn analyze(root: &Path, label: &Value, keys: Keys) -> Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pcap520"));
+    command.args(["analyze", "--format", "json"]);
+    command.args(label["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()));
+    if let (Keys::Given, Some(keylog)) = (keys, label["keylog"].as_str()) {
+        command.arg("--keylog").arg(root.join(keylog));
+    }
+    let done = command.arg(root.join(label["capture"].as_str().unwrap())).output().unwrap();
+    assert!(done.status.success(), "{}: {}", label["capture"], String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+fn judge(label: &Value, report: &Value, keys: Keys, score: &mut Score) {
+    let name = label["capture"].as_str().unwrap();
+    let mut left: Vec<&Value> = report["incidents"].as_array().unwrap().iter().collect();
+    for want in label["incidents"].as_array().unwrap() {
+        let hidden = want["needs_keys"].as_bool() == Some(true) && keys == Keys::Withheld;
+        let here = |got: &&&Value| {
+            got["connection"]["client"] == want["client"] && got["connection"]["server"] == want["server"]
+        };
+        let exact = left.iter().position(|got| here(&got) && got["exchange"] == want["exchange"]);
+        let found = exact.or_else(|| left.iter().position(|got| here(&got)));
+        score.wanted += usize::from(!hidden);
+        let Some(found) = found else {
+            if !hidden {
+                score.complaints.push(format!("{name}: missed {}", want["cause"]));
+            }
+            continue;
+        };
+        let got = left.remove(found);
+        if hidden {
+            continue;
+        }
+        if accepts(&want["cause"], &got["cause"]) {
+            score.right += 1;
+        }
+        for field in ["cause", "edge_status", "actor"] {
+            if !accepts(&want[field], &got[field]) {
+                score.complaints.push(format!("{name}: {field} {} instead of {}", got[field], want[field]));
+            }
+        }
+    }
+    for got in left {
+        score.complaints.push(format!("{name}: false alarm {}", got["cause"]));
+    }
+}
+
+fn accepts(want: &Value, got: &Value) -> bool {
+    match want {
+        Value::Array(any) => any.contains(got),
+        one => one == got,
+    }
+}
