@@ -42,27 +42,6 @@ impl<'a> Case<'a> {
         self.unfinished().filter(|exchange| exchange.response.is_none())
     }
 
-    /// The first FIN or RST of either peer from the packet of the request on: what ended the exchange.
-    ///
-    /// A FIN of the origin that was sent before the request arrived does not count: it ended the exchange
-    /// before, and its packet may stand on either side of the request, by the place of the capture.
-    #[must_use]
-    pub fn ended_by(&self, exchange: &Exchange) -> Option<Close<'a>> {
-        self.line.closes().find(|close| {
-            close.packet().number >= exchange.request.start.packet.number
-                && !matches!(close, Close::Fin { from: Peer::Origin, .. } if self.crossed(exchange, *close))
-        })
-    }
-
-    /// True where the origin sent this FIN before it had received the exchange's request.
-    #[must_use]
-    pub fn crossed(&self, exchange: &Exchange, close: Close<'_>) -> bool {
-        match close {
-            Close::Fin { from: Peer::Origin, fin } => fin.acked <= exchange.request.start.offset,
-            _ => false,
-        }
-    }
-
     /// What the edge did after the response of `exchange`.
     #[must_use]
     pub fn reaction(&self, exchange: &Exchange) -> Reaction {

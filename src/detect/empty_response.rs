@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Close, Peer};
+use crate::timeline::{Ending, Peer};
 
 pub(super) const CAUSES: &[Cause] = &[EMPTY_RESPONSE];
 
@@ -13,13 +13,13 @@ const EMPTY_RESPONSE: Cause = Cause("empty-response");
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for exchange in case.unanswered().filter(|exchange| exchange.stream.is_none()) {
-        let Some(Close::Fin { from: Peer::Origin, fin }) = case.ended_by(exchange) else { continue };
+        let Some(Ending::Closed { from: Peer::Origin, packet, by }) = case.line.ending(exchange) else { continue };
         let request = exchange.request.start.packet;
-        let waited = between(request, fin.packet);
+        let waited = between(request, packet);
         findings.push(Finding {
             cause: EMPTY_RESPONSE,
             scope: Scope::Exchange(exchange.number),
-            at: fin.packet,
+            at: packet,
             actor: Actor::Origin,
             confidence: case.confidence(exchange),
             summary: format!(
@@ -28,7 +28,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             ),
             evidence: vec![
                 case.request_sent(exchange),
-                Evidence::new(fin.packet, format!("the origin closes (FIN) {waited} later, nothing sent in between")),
+                Evidence::new(packet, format!("the origin closes ({by}) {waited} later, nothing sent in between")),
             ],
             edge_status: None,
         });

@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Close, Exchange, GoAway, PacketRef, Peer};
+use crate::timeline::{Ending, Exchange, GoAway, PacketRef, Peer};
 
 pub(super) const CAUSES: &[Cause] = &[H2_GOAWAY];
 
@@ -20,8 +20,8 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 
 fn judge(case: &Case<'_>, exchange: &Exchange, goaway: Option<&GoAway>) -> Option<Finding> {
     let stream = exchange.stream?;
-    let closed = match case.ended_by(exchange) {
-        Some(Close::Fin { from: Peer::Origin, fin }) => Some((fin.packet, "closed the connection (FIN)")),
+    let closed = match case.line.ending(exchange) {
+        Some(Ending::Closed { from: Peer::Origin, packet, .. }) => Some((packet, "closed the connection")),
         _ => None,
     };
     let (at, how, evidence) = match (goaway, closed) {

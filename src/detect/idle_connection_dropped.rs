@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Close, Exchange, Peer, RstLook, RstSender, Vantage};
+use crate::timeline::{Ending, Exchange, Peer, RstLook, RstSender, Vantage};
 
 pub(super) const CAUSES: &[Cause] = &[IDLE_CONNECTION_DROPPED];
 
@@ -21,7 +21,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn forgotten(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
-    let Some(Close::Rst { from: Peer::Origin, rst }) = case.ended_by(exchange) else { return None };
+    let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { return None };
     let since = case.idle_since(exchange)?;
     let request = exchange.request.start.packet;
     let idle = request.time.nanos_since(since.time);

@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name, span};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Close, Exchange, Fin, PacketRef, Peer, RstSender};
+use crate::timeline::{Ending, Exchange, Fin, PacketRef, Peer, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[KEEPALIVE_RACE];
 
@@ -22,7 +22,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 
 fn crossed_by_fin(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let fin = case.line.direction.origin.fins.first()?;
-    if !case.crossed(exchange, Close::Fin { from: Peer::Origin, fin }) {
+    if !case.line.crosses_close(exchange) {
         return None;
     }
     let request = exchange.request.start.packet;
@@ -66,10 +66,10 @@ fn fin_evidence(case: &Case<'_>, exchange: &Exchange, fin: &Fin, request: Packet
 }
 
 fn closed_unread(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
-    let Some(close @ Close::Rst { from: Peer::Origin, rst }) = case.ended_by(exchange) else { return None };
+    let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { return None };
     let timeout = case.capture.origins.get(&case.line.endpoint.origin)?.idle_timeout_s()?;
     let since = case.idle_since(exchange)?;
-    let idle = close.packet().time.nanos_since(since.time);
+    let idle = rst.packet.time.nanos_since(since.time);
     let off = (idle as f64 - timeout * 1e9).abs();
     if rst.sender != RstSender::Claimed || off > (timeout * 1e9 * NEAR_SHARE).max(NEAR_LEAST_NS) {
         return None;

@@ -67,9 +67,11 @@ fn lasted(stuck: &Stuck) -> String {
 
 /// What the stuck segment belonged to: the exchange that was open, or the handshake.
 fn scope(case: &Case<'_>, at: PacketRef) -> Option<Scope> {
+    // At the origin's side a response can be seen whole of which the edge never got the first byte.
     let open = case.line.exchanges.iter().rev().find(|exchange| {
+        let ended = exchange.response.as_ref().and_then(|response| response.end);
         exchange.request.start.packet.number <= at.number
-            && exchange.response.as_ref().is_none_or(|response| response.end.is_none())
+            && ended.is_none_or(|end| !case.line.delivered(Peer::Origin, end.offset))
     });
     if let Some(exchange) = open {
         return Some(Scope::Exchange(exchange.number));

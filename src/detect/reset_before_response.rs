@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Close, Peer, RstLook, RstSender};
+use crate::timeline::{Ending, Peer, RstLook, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[RESET_BEFORE_RESPONSE];
 
@@ -12,7 +12,7 @@ const RESET_BEFORE_RESPONSE: Cause = Cause("reset-before-response");
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for exchange in case.unanswered() {
-        let Some(Close::Rst { from: Peer::Origin, rst }) = case.ended_by(exchange) else { continue };
+        let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { continue };
         if rst.sender != RstSender::Claimed {
             continue;
         }

@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Close, Exchange, Peer, Response, RstSender, Visibility};
+use crate::timeline::{Ending, Exchange, Peer, Response, RstSender, Visibility};
 
 pub(super) const CAUSES: &[Cause] = &[RESET_MID_RESPONSE];
 
@@ -13,7 +13,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for exchange in case.unfinished() {
         let Some(response) = &exchange.response else { continue };
-        let Some(Close::Rst { from: Peer::Origin, rst }) = case.ended_by(exchange) else { continue };
+        let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { continue };
         if rst.sender != RstSender::Claimed {
             continue;
         }

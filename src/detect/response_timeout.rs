@@ -57,6 +57,6 @@ pub(super) fn edge_gave_up(case: &Case<'_>, exchange: &Exchange) -> Option<Packe
     if let Some(cancelled) = exchange.request.cancelled {
         return Some(cancelled);
     }
-    let close = case.ended_by(exchange)?;
-    (close.from() == Peer::Edge).then(|| close.packet())
+    let ending = case.line.ending(exchange)?;
+    (ending.from() == Peer::Edge).then(|| ending.packet())
 }

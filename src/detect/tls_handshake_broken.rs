@@ -18,11 +18,12 @@ const LEAST_WAIT_S: f64 = 2.0;
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = &case.line.tls else { return Vec::new() };
     let began = tls.client_hello.is_some() && !tls.joined_late && tls.not_tls.is_none();
-    let alert = tls.alerts.iter().any(|alert| alert.description.is_none() || alert.fatal());
-    if !began || alert || tls.phase >= HandshakePhase::Established || missed(case) {
+    let Some(close) = case.line.closes().next() else { return Vec::new() };
+    let mut alerts = tls.alerts.iter().filter(|alert| alert.description.is_none() || alert.fatal());
+    let said_why = alerts.any(|alert| alert.packet.number <= close.packet().number);
+    if !began || said_why || tls.phase >= HandshakePhase::Established || missed(case) {
         return Vec::new();
     }
-    let Some(close) = case.line.closes().next() else { return Vec::new() };
     let finding = match close {
         Close::Rst { from: Peer::Origin, rst } if rst.sender == RstSender::Claimed => {
             broken(case, tls, TLS_HANDSHAKE_RESET, rst.packet, "reset the connection")

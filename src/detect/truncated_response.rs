@@ -3,7 +3,7 @@
 use super::case::request_name;
 use super::reset_mid_response::progress;
 use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Close, Exchange, Framing, PacketRef, Peer, Response, Rule};
+use crate::timeline::{Ending, Exchange, Framing, PacketRef, Peer, Response, Rule};
 
 pub(super) const CAUSES: &[Cause] = &[TRUNCATED_RESPONSE];
 
@@ -17,8 +17,8 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         if exchange.stream.is_some() {
             return None;
         }
-        let Some(Close::Fin { from: Peer::Origin, fin }) = case.ended_by(exchange) else { return None };
-        Some(finding(case, exchange, response, fin.packet, "FIN: the origin ends its stream here"))
+        let Some(Ending::Closed { from: Peer::Origin, packet, by }) = case.line.ending(exchange) else { return None };
+        Some(finding(case, exchange, response, packet, &format!("{by}: the origin ends its stream here")))
     });
     let cut_by_end_stream = case.line.exchanges.iter().filter_map(|exchange| {
         let response = exchange.response.as_ref()?;

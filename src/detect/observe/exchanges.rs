@@ -19,9 +19,8 @@ impl Watch for ClientAbort {
             if done || exchange.visibility == Visibility::Obscured || sight.failed(exchange.number) {
                 continue;
             }
-            let start = exchange.request.start.packet.number;
             let left = exchange.request.cancelled.or_else(|| {
-                let first = sight.line.closes().find(|close| close.packet().number >= start)?;
+                let first = sight.line.ending(exchange)?;
                 (first.from() == Peer::Edge).then(|| first.packet())
             });
             if let Some(packet) = left {

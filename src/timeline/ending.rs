@@ -1,0 +1,77 @@
+//! What ended an exchange that did not end by itself.
+
+use super::{Close, Exchange, HandshakePhase, PacketRef, Peer, Rst, Timeline};
+
+/// The first sign that one side gave an exchange up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ending<'a> {
+    /// An orderly close.
+    Closed {
+        /// Who closed.
+        from: Peer,
+        /// The packet.
+        packet: PacketRef,
+        /// By which means: `FIN`, or `close_notify` where TLS says it first.
+        by: &'static str,
+    },
+    /// A reset.
+    Reset {
+        /// The peer whose address it carries.
+        from: Peer,
+        /// The segment.
+        rst: &'a Rst,
+    },
+}
+
+impl Ending<'_> {
+    /// The packet.
+    #[must_use]
+    pub fn packet(&self) -> PacketRef {
+        match self {
+            Self::Closed { packet, .. } => *packet,
+            Self::Reset { rst, .. } => rst.packet,
+        }
+    }
+
+    /// The peer that did it, as far as addresses tell.
+    #[must_use]
+    pub fn from(&self) -> Peer {
+        match self {
+            Self::Closed { from, .. } | Self::Reset { from, .. } => *from,
+        }
+    }
+}
+
+impl Timeline {
+    /// The first close or reset of either peer from the packet of the exchange's request on.
+    ///
+    /// A close that the origin sent before the request arrived does not count: it ended the connection before,
+    /// and its packet may stand on either side of the request, by the place of the capture.
+    #[must_use]
+    pub fn ending(&self, exchange: &Exchange) -> Option<Ending<'_>> {
+        let start = exchange.request.start.packet.number;
+        let crossed = self.crosses_close(exchange);
+        let tcp = self.closes().map(|close| match close {
+            Close::Fin { from, fin } => Ending::Closed { from, packet: fin.packet, by: "FIN" },
+            Close::Rst { from, rst } => Ending::Reset { from, rst },
+        });
+        let alerts = self.tls.iter().flat_map(|tls| &tls.alerts).filter(|alert| {
+            // An alert after the handshake that nobody can read is a close_notify as a rule.
+            alert.phase == HandshakePhase::Established && alert.description.is_none_or(|said| said.is_close())
+        });
+        let notices = alerts.map(|alert| Ending::Closed { from: alert.from, packet: alert.packet, by: "close_notify" });
+        let counts = |ending: &Ending<'_>| {
+            let late = matches!(ending, Ending::Closed { from: Peer::Origin, .. }) && crossed;
+            ending.packet().number >= start && !late
+        };
+        tcp.chain(notices).filter(counts).min_by_key(|ending| ending.packet().number)
+    }
+
+    /// True where the origin's FIN does not acknowledge the exchange's request: it was sent before the request
+    /// arrived.
+    #[must_use]
+    pub fn crosses_close(&self, exchange: &Exchange) -> bool {
+        let fin = self.direction.origin.fins.first();
+        fin.is_some_and(|fin| fin.acked <= exchange.request.start.offset)
+    }
+}
