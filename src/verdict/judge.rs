@@ -48,9 +48,12 @@ fn scopes(candidates: &[Candidate]) -> Vec<Scope> {
 }
 
 /// The root cause, and what lost against it: a finding that another one explains is a consequence; of the
-/// others the first fault wins, and of simultaneous ones the surer.
+/// others the first fault wins, and of simultaneous ones the surer. Nothing is explained by what came later.
 fn choose(candidates: Vec<Candidate>) -> Option<(Candidate, Vec<Alternative>)> {
-    let explained = |loser: &Candidate| candidates.iter().any(|other| other.entry.explains(loser.entry.id).is_some());
+    let explains = |other: &Candidate, loser: &Candidate| {
+        other.finding.at.number <= loser.finding.at.number && other.entry.explains(loser.entry.id).is_some()
+    };
+    let explained = |loser: &Candidate| candidates.iter().any(|other| explains(other, loser));
     let rank = |candidate: &Candidate| {
         let finding = &candidate.finding;
         (explained(candidate), finding.at.number, std::cmp::Reverse(finding.confidence), finding.cause)
