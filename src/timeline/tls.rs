@@ -279,6 +279,76 @@ pub enum Spoken {
     Unknown,
 }
 
+impl Spoken {
+    /// What the first bytes of a stream look like.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+        let says = |prefix: &[u8]| text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        if text.starts_with(b"HTTP/1.") && text.get(7).is_some_and(u8::is_ascii_digit) {
+            Self::Http1
+        } else if bytes.starts_with(b"PRI * HTTP/2.0") || is_h2_frame(bytes) {
+            Self::Http2
+        } else if text.starts_with(b"SSH-") {
+            Self::Ssh
+        } else if is_proxy_protocol(bytes) {
+            Self::ProxyProtocol
+        } else if is_tls_record(bytes) {
+            Self::Tls
+        } else if ["220 ", "220-", "421 ", "421-", "554 ", "554-", "530 "].iter().any(|reply| says(reply.as_bytes())) {
+            Self::SmtpOrFtp
+        } else if says(b"<!doctype") || says(b"<html") || says(b"<?xml") || is_element(text) {
+            Self::Markup
+        } else if is_text(bytes) {
+            Self::Text
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// A frame that a server sends first (RFC 9113 section 3.4): SETTINGS of whole settings, or GOAWAY, on stream 0.
+fn is_h2_frame(bytes: &[u8]) -> bool {
+    let Some([a, b, c, kind, flags, 0, 0, 0, 0]) = bytes.get(..9) else { return false };
+    let len = u32::from_be_bytes([0, *a, *b, *c]);
+    match kind {
+        4 => len % 6 == 0 && len <= 6 * 64 && *flags <= 1,
+        7 => (8..=16_384).contains(&len) && *flags == 0,
+        _ => false,
+    }
+}
+
+/// Versions 1 and 2 of the header, and what servers complain about it.
+fn is_proxy_protocol(bytes: &[u8]) -> bool {
+    const COMPLAINTS: [&[u8]; 2] = [b"proxy protocol", b"proxy header"];
+    let start = bytes.get(..bytes.len().min(64)).unwrap_or(bytes).to_ascii_lowercase();
+    bytes.starts_with(b"PROXY ")
+        || bytes.starts_with(b"\r\n\r\n\0\r\nQUIT\n")
+        || COMPLAINTS.iter().any(|words| start.windows(words.len()).any(|window| window == *words))
+}
+
+fn is_tls_record(bytes: &[u8]) -> bool {
+    let Some([20..=24, 3, 0..=4, high, low]) = bytes.get(..5) else { return false };
+    u16::from_be_bytes([*high, *low]) <= 16_384 + 2_048
+}
+
+/// `<` and a name.
+fn is_element(text: &[u8]) -> bool {
+    matches!(text, [b'<', b'!' | b'a'..=b'z' | b'A'..=b'Z', ..])
+}
+
+/// Printable UTF-8, the last character perhaps cut.
+fn is_text(bytes: &[u8]) -> bool {
+    let valid = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(cut) if cut.error_len().is_none() => {
+            bytes.get(..cut.valid_up_to()).and_then(|start| std::str::from_utf8(start).ok()).unwrap_or_default()
+        }
+        Err(_) => return false,
+    };
+    !valid.is_empty() && valid.chars().all(|char| !char.is_control() || char.is_ascii_whitespace())
+}
+
 impl fmt::Display for Spoken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -344,4 +414,39 @@ pub enum CertificateFault {
         /// What is wrong.
         problem: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_are_told_by_their_first_bytes() {
+        let cases: [(&[u8], Spoken); 21] = [
+            (b"HTTP/1.1 400 Bad Request\r\n", Spoken::Http1),
+            (b"HTTP/1.0 200 OK\r\n", Spoken::Http1),
+            (b"HTTP/2 200\r\n", Spoken::Text),
+            (b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80", Spoken::Http2),
+            (b"\0\0\x13\x04\0\0\0\0\0\0\x03\0\0\0\x80", Spoken::Unknown),
+            (b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x01", Spoken::Http2),
+            (b"SSH-2.0-OpenSSH_9.2p1\r\n", Spoken::Ssh),
+            (b"220 mail.example ESMTP\r\n", Spoken::SmtpOrFtp),
+            (b"PROXY TCP4 10.0.0.1 10.0.0.2 1 2\r\n", Spoken::ProxyProtocol),
+            (b"\r\n\r\n\0\r\nQUIT\n\x21\x11", Spoken::ProxyProtocol),
+            (b"malformed PROXY protocol header", Spoken::ProxyProtocol),
+            (&[21, 3, 1, 0, 2, 2, 40], Spoken::Tls),
+            (b"<!DOCTYPE html>", Spoken::Markup),
+            (b"\n<HTML><body>", Spoken::Markup),
+            (b"<?xml version='1.0'?>", Spoken::Markup),
+            (b"<h1>hello</h1>", Spoken::Markup),
+            (b"-ERR unknown command\r\n", Spoken::Text),
+            ("sch\u{f6}n".as_bytes(), Spoken::Text),
+            (b"\xc3", Spoken::Unknown),
+            (b"\0\x01\x02", Spoken::Unknown),
+            (b"", Spoken::Unknown),
+        ];
+        for (bytes, spoken) in cases {
+            assert_eq!(Spoken::of(bytes), spoken, "{}", bytes.escape_ascii());
+        }
+    }
 }
