@@ -19,8 +19,9 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     }
     let (Some(first), Some(last)) = (line.connect.syns.first(), line.connect.syns.last()) else { return Vec::new() };
     let repeated = line.connect.syns.len() > 1 || line.connect.syn_acks.len() > 1;
-    let silence = case.capture.last.seconds_since(first.time);
-    if !case.is_web_traffic() || (!repeated && silence < ONE_SYN_SILENCE_S) {
+    // A SYN-ACK that nobody repeats has arrived: its ACK is missing in the capture only.
+    let silent = line.connect.syn_acks.is_empty() && case.capture.last.seconds_since(first.time) >= ONE_SYN_SILENCE_S;
+    if !case.is_web_traffic() || (!repeated && !silent) {
         return Vec::new();
     }
     let finding = match line.connect.syn_acks.last() {

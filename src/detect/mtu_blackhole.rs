@@ -24,7 +24,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 fn judge(case: &Case<'_>, from: Peer) -> Option<Finding> {
     let line = case.line;
     let stuck = line.direction[from].stuck?;
-    let heard = line.direction[from.other()].packets > 0 && line.last.number > stuck.first.number;
+    let heard = line.direction[from.other()].last.is_some_and(|last| last.number > stuck.first.number);
     let small_passed = line.direction[from].largest_acked < stuck.len;
     let other_stuck = line.direction[from.other()].stuck.is_some();
     if stuck.len < LARGE_SEGMENT || stuck.sends < SENDS || !heard || !small_passed || other_stuck {

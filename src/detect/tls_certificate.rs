@@ -11,6 +11,9 @@ const SELF_SIGNED: Cause = Cause("tls-cert-self-signed");
 const UNTRUSTED: Cause = Cause("tls-cert-untrusted");
 const NAME_MISMATCH: Cause = Cause("tls-cert-name-mismatch");
 
+/// An edge that leaves because of a certificate leaves within this time of seeing it.
+const AT_ONCE_S: f64 = 1.0;
+
 /// The edge answers the certificate with an alert about it, or leaves at once. Where the certificate can be read
 /// its fault is named; else the alert's number names it.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
@@ -34,7 +37,8 @@ fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a A
     if tls.phase >= HandshakePhase::ClientFinished || tls.certificate_faults.is_empty() || !tls.alerts.is_empty() {
         return None;
     }
-    let close = case.line.closes().next().filter(|close| close.packet().number > seen.number)?;
+    let at_once = |packet: PacketRef| packet.number > seen.number && packet.seconds_since(seen) < AT_ONCE_S;
+    let close = case.line.closes().next().filter(|close| at_once(close.packet()))?;
     match close {
         Close::Fin { from: Peer::Edge, .. } | Close::Rst { from: Peer::Edge, .. } => Some((close.packet(), None)),
         _ => None,

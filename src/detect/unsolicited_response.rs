@@ -16,8 +16,9 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 
 fn judge(case: &Case<'_>, bytes: &Unsolicited) -> Option<Finding> {
     let line = case.line;
-    let met = next_request(line, bytes.start.packet).filter(|exchange| exchange.response.is_none());
-    let (exchange, witness, did) = match met {
+    let (exchange, witness, did) = match next_request(line, bytes.start.packet) {
+        // The edge went on, and was answered: it threw the bytes away.
+        Some(exchange) if exchange.response.is_some() => return None,
         Some(exchange) => (exchange, exchange.request.start.packet, "the edge's next request meets these bytes"),
         None => {
             let before = line.exchange(bytes.after_exchange?)?;
@@ -57,6 +58,10 @@ fn left_over(case: &Case<'_>, before: &Exchange, bytes: &Unsolicited) -> Option<
     let idle = bytes.start.packet.time.nanos_since(end.packet.time);
     // A status line long after the response is the origin's farewell to an idle connection: nobody was hurt.
     if bytes.status.is_some() && idle > FAREWELL_NS {
+        return None;
+    }
+    let edge_left = case.line.first_close(Peer::Edge)?;
+    if edge_left.packet().number < bytes.start.packet.number {
         return None;
     }
     case.line.closes().find_map(|close| {

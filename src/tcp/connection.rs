@@ -37,6 +37,8 @@ struct Flight {
     first: Option<PacketRef>,
     /// When the highest byte was sent.
     newest: Option<PacketRef>,
+    /// Largest payload that was sent since everything was acknowledged.
+    largest: u32,
     zero_window_since: Option<PacketRef>,
 }
 
@@ -83,6 +85,7 @@ impl<A: Application> Connection<A> {
 
     pub(super) fn segment(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
         self.line.last = packet;
+        self.line.direction[from].last = Some(packet);
         if segment.flags.rst() {
             self.line.direction[from].packets += 1;
             self.reset_by(from, packet, segment);
@@ -207,7 +210,11 @@ impl<A: Application> Connection<A> {
             if direction.stuck.is_some_and(|stuck| acked > stuck.offset) {
                 direction.stuck = None;
             }
-            self.flight[sender].first = (acked < high).then_some(packet);
+            let flight = &mut self.flight[sender];
+            flight.first = (acked < high).then_some(packet);
+            if acked >= high {
+                direction.largest_acked = direction.largest_acked.max(std::mem::take(&mut flight.largest));
+            }
         }
     }
 
@@ -245,6 +252,7 @@ impl<A: Application> Connection<A> {
             Arrival::New => {
                 direction.last_data = Some(packet);
                 flight[from].newest = Some(packet);
+                flight[from].largest = flight[from].largest.max(segment.payload_len);
                 if stream.acked() >= before {
                     flight[from].first = Some(packet);
                 }

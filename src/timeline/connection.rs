@@ -263,6 +263,8 @@ pub struct Direction {
     pub first_data: Option<PacketRef>,
     /// Last segment with payload that was new.
     pub last_data: Option<PacketRef>,
+    /// Last segment of any kind.
+    pub last: Option<PacketRef>,
     /// FIN segments, repetitions included.
     pub fins: Vec<Fin>,
     /// RST segments whose source address is this peer's.

@@ -141,4 +141,10 @@ rules! {
     H2FrameAfterEnd, "RFC 9113 section 5.1", "has a frame after the end of its stream";
     /// HTTP/2: a server push that was switched off, or a malformed one.
     H2PushForbidden, "RFC 9113 section 6.6", "has a PUSH_PROMISE that is not allowed";
+    /// HTTP/2: the origin's first frame is not SETTINGS.
+    H2SettingsNotFirst, "RFC 9113 section 3.4", "does not begin with a SETTINGS frame";
+    /// HTTP/2: trailers without END_STREAM, or END_STREAM on a 1xx response.
+    H2HeadersUnexpected, "RFC 9113 section 8.1", "has HEADERS that its place in the message does not allow";
+    /// HTTP/2: data in a response that has none (to HEAD, 204, 304).
+    H2DataWhereNone, "RFC 9110 section 6.4.1", "has DATA though such a response has no content";
 }

@@ -19,6 +19,8 @@ pub struct H2 {
     pub joined_late: bool,
     /// Observed flood patterns: RST_STREAM by the edge before any response, empty frames, SETTINGS, PING.
     pub flood: Option<String>,
+    /// Exchanges that failed or were cancelled and are no longer kept, because there were too many of them.
+    pub given_up: u64,
 }
 
 /// The origin's first bytes on a connection on which HTTP/2 was due.

@@ -59,11 +59,7 @@ impl Http1 {
         match from {
             Peer::Edge => {
                 self.requests.data(line, &mut self.pairing, bytes, start);
-                if !self.early.is_empty() && self.pairing.has_requests() {
-                    for (bytes, start) in std::mem::take(&mut self.early) {
-                        self.responses.data(line, &mut self.pairing, &bytes, start);
-                    }
-                }
+                self.answer_early(line);
             }
             Peer::Origin => {
                 let nothing_asked = !self.pairing.has_requests() && !self.pairing.requests_missed;
@@ -74,6 +70,15 @@ impl Http1 {
                     return;
                 }
                 self.responses.data(line, &mut self.pairing, bytes, start);
+            }
+        }
+    }
+
+    /// What the origin sent before the first request is what the edge takes for its answer.
+    fn answer_early(&mut self, line: &mut Timeline) {
+        if !self.early.is_empty() && self.pairing.has_requests() {
+            for (bytes, start) in std::mem::take(&mut self.early) {
+                self.responses.data(line, &mut self.pairing, &bytes, start);
             }
         }
     }
@@ -101,7 +106,10 @@ impl Http1 {
     /// The stream of `from` has ended in order.
     pub fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
         match from {
-            Peer::Edge => self.requests.give_up_head(line, &mut self.pairing),
+            Peer::Edge => {
+                self.requests.give_up_head(line, &mut self.pairing);
+                self.answer_early(line);
+            }
             Peer::Origin => self.responses.end(line, at),
         }
     }
@@ -109,6 +117,7 @@ impl Http1 {
     /// Nothing more will come.
     pub fn finish(&mut self, line: &mut Timeline) {
         self.requests.give_up_head(line, &mut self.pairing);
+        self.answer_early(line);
         for (bytes, start) in std::mem::take(&mut self.early) {
             self.responses.unsolicited(line, &self.pairing, &bytes, start);
         }

@@ -34,6 +34,10 @@ pub fn recognise(bytes: &[u8]) -> Recognised {
         None if bytes.len() < 24 => Recognised::TooShort,
         Some(len @ 2..24) if bytes.get(len) == Some(&b' ') => {
             let method = bytes.get(..len).unwrap_or_default();
+            // The connection preface of HTTP/2 is made to look like a request (RFC 9113 section 3.4).
+            if method == b"PRI" {
+                return Recognised::No;
+            }
             match bytes.get(len + 1) {
                 None => Recognised::TooShort,
                 Some(b'/' | b'*' | b'h' | b'H') => Recognised::Yes,
