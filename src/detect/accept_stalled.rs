@@ -85,3 +85,31 @@ fn never_accepted(case: &Case<'_>) -> Option<Finding> {
         edge_status: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{connected, knocking};
+    use super::*;
+    use crate::timeline::Stuck;
+
+    #[test]
+    fn a_syn_dropped_beside_connections_that_nobody_serves_meets_a_full_accept_queue() {
+        let told = knocking(3).with(|told| told.facts().unserved = 2);
+        assert_eq!(told.causes(detect), ["accept-stalled"]);
+        assert!(knocking(3).found_by(detect).is_empty(), "without them it is an ordinary timeout");
+    }
+
+    #[test]
+    fn a_first_request_that_is_never_acknowledged_was_never_accepted() {
+        let told = connected().request("GET", "/").with(|told| {
+            let request = told.exchange().request.start.packet;
+            let (repeated, last) = (told.packet(), told.packet());
+            told.line.connect.syn_acks.push(repeated);
+            told.line.direction.edge.acked = 0;
+            told.line.direction.edge.stuck = Some(Stuck { offset: 0, len: 100, sends: 4, first: request, last });
+        });
+        let found = told.found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].scope, Scope::Exchange(1));
+    }
+}

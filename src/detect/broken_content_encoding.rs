@@ -36,3 +36,26 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::Peer;
+
+    fn broken() -> Told {
+        connected().request("GET", "/").response(200, 5, 5).with(|told| {
+            told.last_response().coding = Coding::Broken { coding: "gzip".into(), problem: "it is cut".into() };
+        })
+    }
+
+    #[test]
+    fn a_broken_body_after_which_the_edge_left_is_found() {
+        assert_eq!(broken().fin(Peer::Edge).causes(detect), ["broken-content-encoding"]);
+    }
+
+    #[test]
+    fn an_origin_that_closed_itself_leaves_no_witness() {
+        assert!(broken().fin(Peer::Origin).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+}

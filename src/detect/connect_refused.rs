@@ -51,3 +51,30 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         edge_status: None,
     }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, knocking};
+    use super::*;
+    use crate::timeline::{Peer, RstLook};
+
+    fn refused() -> Told {
+        knocking(1).rst(Peer::Origin, RstLook::Refusal).with(|told| told.line.start = Start::Refused)
+    }
+
+    #[test]
+    fn a_syn_answered_by_a_reset_is_refused() {
+        let found = refused().found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].cause, found[0].actor), (CONNECT_REFUSED, Actor::Origin));
+    }
+
+    #[test]
+    fn a_refusal_with_another_ttl_than_the_origins_came_from_a_box_between() {
+        let told = refused().with(|told| {
+            told.facts().ttl = Some(57);
+            told.line.direction.origin.ttl = Some(63);
+        });
+        assert_eq!(told.found_by(detect)[0].actor, Actor::Middlebox);
+    }
+}

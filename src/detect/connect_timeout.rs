@@ -81,3 +81,55 @@ fn syn_ack_lost(case: &Case<'_>, first: PacketRef, answer: PacketRef) -> Finding
         edge_status: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::knocking;
+    use super::*;
+
+    #[test]
+    fn a_repeated_syn_without_answer_times_out() {
+        let found = knocking(4).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].cause, found[0].actor), (CONNECT_TIMEOUT, Actor::Origin));
+    }
+
+    #[test]
+    fn a_single_syn_at_the_end_of_the_capture_is_not_yet_unanswered() {
+        assert!(knocking(1).found_by(detect).is_empty());
+        assert_eq!(knocking(1).after(6.0).causes(detect), ["connect-timeout"]);
+    }
+
+    #[test]
+    fn a_syn_ack_that_is_repeated_and_never_acknowledged_is_lost_on_its_way() {
+        let told = knocking(2).with(|told| {
+            let answers = [told.packet(), told.packet()];
+            told.line.connect.syn_acks.extend(answers);
+        });
+        assert_eq!(told.found_by(detect)[0].actor, Actor::Network);
+    }
+
+    #[test]
+    fn a_syn_ack_without_repetition_has_arrived() {
+        let told = knocking(1).with(|told| {
+            let answer = told.packet();
+            told.line.connect.syn_acks.push(answer);
+        });
+        assert!(told.after(60.0).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn of_a_syn_flood_no_connection_is_judged() {
+        let told = knocking(3).with(|told| {
+            told.capture.connections = 2_000;
+            told.capture.half_open = 1_999;
+        });
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_scan_of_other_ports_is_no_visitor() {
+        let told = knocking(3).with(|told| told.line.endpoint.origin.port = 22);
+        assert!(told.found_by(detect).is_empty());
+    }
+}

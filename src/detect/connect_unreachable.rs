@@ -63,3 +63,34 @@ fn meaning(error: &Unreachable) -> &'static str {
         _ => "destination unreachable",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, knocking};
+    use super::*;
+
+    fn told_by_icmp(code: u8, mtu: Option<u32>) -> Told {
+        knocking(1).with(|told| {
+            let packet = told.packet();
+            let from = "192.0.2.1".parse().unwrap();
+            told.line.unreachable.push(Unreachable { packet, from, about: Peer::Edge, kind: 3, code, v6: false, mtu });
+        })
+    }
+
+    #[test]
+    fn a_router_that_finds_no_host_is_the_network() {
+        let found = told_by_icmp(1, None).found_by(detect);
+        assert_eq!((found[0].cause, found[0].actor), (CONNECT_UNREACHABLE, Actor::Network));
+        assert!(found[0].summary.contains("host unreachable"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn who_prohibits_is_a_box_between() {
+        assert_eq!(told_by_icmp(13, None).found_by(detect)[0].actor, Actor::Middlebox);
+    }
+
+    #[test]
+    fn a_too_small_mtu_does_not_make_an_origin_unreachable() {
+        assert!(told_by_icmp(4, Some(1_400)).found_by(detect).is_empty());
+    }
+}

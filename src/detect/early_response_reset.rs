@@ -58,3 +58,27 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
         edge_status: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::connected;
+    use super::*;
+    use crate::timeline::RstLook;
+
+    #[test]
+    fn an_answer_inside_the_request_and_then_a_reset_may_be_lost() {
+        let told = connected().request("POST", "/upload").response(413, 5, 5).with(|told| {
+            told.exchange().request.end = None;
+            told.exchange().request.body_bytes = 80_000;
+        });
+        let found = told.rst(Peer::Origin, RstLook::Abort).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].summary.contains("with status 413 after 80000 bytes"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn a_reset_long_after_a_whole_exchange_is_none() {
+        let told = connected().request("GET", "/").response(200, 5, 5).rst(Peer::Origin, RstLook::Abort);
+        assert!(told.found_by(detect).is_empty());
+    }
+}

@@ -55,3 +55,38 @@ fn finding(case: &Case<'_>, exchange: &Exchange, stream: u32, at: PacketRef, how
         edge_status: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::H2Error;
+
+    fn goaway(told: Told, last_stream: u32) -> Told {
+        told.with(|told| {
+            let packet = told.packet();
+            let goaway =
+                GoAway { packet, from: Peer::Origin, last_stream, error: H2Error::NO_ERROR, debug: String::new() };
+            told.line.h2.get_or_insert_default().goaways.push(goaway);
+        })
+    }
+
+    #[test]
+    fn a_stream_above_the_last_one_of_goaway_is_left_unanswered() {
+        let told = goaway(connected().request("GET", "/").on_stream(5), 3);
+        assert_eq!(told.causes(detect), ["h2-goaway"]);
+    }
+
+    #[test]
+    fn a_stream_that_goaway_promises_to_answer_fails_only_when_the_connection_ends() {
+        let promised = || goaway(connected().request("GET", "/").on_stream(5), 5);
+        assert!(promised().found_by(detect).is_empty());
+        assert_eq!(promised().fin(Peer::Origin).causes(detect), ["h2-goaway"]);
+    }
+
+    #[test]
+    fn a_graceful_end_after_every_answer_is_none() {
+        let told = goaway(connected().request("GET", "/").on_stream(1).response(200, 5, 5), 1);
+        assert!(told.fin(Peer::Origin).found_by(detect).is_empty());
+    }
+}

@@ -42,3 +42,30 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     }
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::{H2Error, StreamReset};
+
+    fn reset(from: Peer) -> Told {
+        connected().request("GET", "/").on_stream(3).with(|told| {
+            let packet = told.packet();
+            let reset = StreamReset { packet, from, stream: 3, error: H2Error(2), after_response: false };
+            told.line.h2.get_or_insert_default().resets.push(reset);
+        })
+    }
+
+    #[test]
+    fn a_stream_that_the_origin_resets_without_answer_is_found() {
+        let found = reset(Peer::Origin).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].summary.contains("INTERNAL_ERROR (0x2) before any response"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn a_stream_that_the_edge_resets_is_its_own_choice() {
+        assert!(reset(Peer::Edge).found_by(detect).is_empty());
+    }
+}

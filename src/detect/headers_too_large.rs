@@ -68,3 +68,34 @@ fn finding(
         edge_status: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::Peer;
+
+    fn with_head(field: u64, head: u64) -> Told {
+        connected().request("GET", "/").response(200, 5, 5).with(|told| {
+            told.last_response().largest_field = field;
+            told.last_response().head_bytes = head;
+        })
+    }
+
+    #[test]
+    fn one_line_above_its_limit_is_the_cause_even_if_the_section_is_too_large_as_well() {
+        assert_eq!(with_head(20_000, 40_000).fin(Peer::Edge).causes(detect), ["header-too-large"]);
+        assert_eq!(with_head(9_000, 40_000).fin(Peer::Edge).causes(detect), ["headers-too-large"]);
+    }
+
+    #[test]
+    fn a_head_within_the_limits_is_none() {
+        assert!(with_head(16_384, 32_768).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn an_edge_that_took_the_head_has_higher_limits() {
+        let told = with_head(20_000, 40_000).request("GET", "/next").response(200, 5, 5);
+        assert!(told.found_by(detect).is_empty());
+    }
+}

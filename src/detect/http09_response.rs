@@ -57,3 +57,18 @@ pub(super) fn quote(bytes: &[u8]) -> String {
 
 /// Bytes that a sentence quotes.
 const QUOTED: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::connected;
+    use super::*;
+    use crate::timeline::Peer;
+
+    #[test]
+    fn a_response_without_status_line_is_named_for_what_it_is() {
+        let told = connected().request("GET", "/").response(200, 5, 5).breaking(Rule::NoStatusLine, b"SSH-2.0-x\r\n");
+        let found = told.fin(Peer::Origin).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].summary.contains("with SSH and no status line"), "{}", found[0].summary);
+    }
+}

@@ -83,3 +83,43 @@ fn silent(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
         edge_status: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::connected;
+    use super::*;
+    use crate::timeline::Stuck;
+
+    #[test]
+    fn an_idle_connection_that_nobody_knows_any_more_was_dropped() {
+        let told = connected().request("GET", "/").response(200, 5, 5).after(60.0).request("GET", "/next");
+        let told = told.rst(Peer::Origin, RstLook::NoConnection);
+        let found = told.found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].summary.contains("idle for 60.001 s"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn after_a_fin_it_is_a_race_and_was_not_dropped() {
+        let told = connected().request("GET", "/").response(200, 5, 5).after(60.0).fin(Peer::Origin);
+        let told = told.request("GET", "/next").rst(Peer::Origin, RstLook::NoConnection);
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn an_application_that_aborts_still_knows_the_connection() {
+        let told = connected().request("GET", "/").response(200, 5, 5).after(60.0).request("GET", "/next");
+        assert!(told.rst(Peer::Origin, RstLook::Abort).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_request_on_an_idle_connection_that_meets_silence_was_dropped_on_the_way() {
+        let told = connected().request("GET", "/").response(200, 5, 5).after(400.0).request("GET", "/next");
+        let told = told.after(30.0).with(|told| {
+            let (offset, first) = (told.exchange().request.start.offset, told.exchange().request.start.packet);
+            let last = told.packet();
+            told.line.direction.edge.stuck = Some(Stuck { offset, len: 100, sends: 6, first, last });
+        });
+        assert_eq!(told.causes(detect), ["idle-connection-dropped"]);
+    }
+}

@@ -113,3 +113,42 @@ fn cause(rule: Rule) -> Option<Cause> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::connected;
+    use super::*;
+    use crate::timeline::{Peer, RstLook};
+
+    #[test]
+    fn a_broken_rule_is_named_with_its_bytes_and_its_section() {
+        let told = connected().request("GET", "/").response(200, 5, 5).breaking(Rule::FieldNoColon, b"X-Broken value");
+        let found = told.fin(Peer::Edge).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].cause, MALFORMED_HEADER);
+        assert!(found[0].summary.contains("\"X-Broken value\" (RFC 9112 section 5)"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn what_the_edge_tolerates_counts_only_where_it_left() {
+        let told = || connected().request("GET", "/").response(200, 5, 5).breaking(Rule::LineFeedAlone, b"A: b\n");
+        assert!(told().fin(Peer::Origin).fin(Peer::Edge).found_by(detect).is_empty());
+        assert_eq!(told().rst(Peer::Edge, RstLook::Abort).causes(detect), ["malformed-header"]);
+    }
+
+    #[test]
+    fn a_response_after_which_the_edge_carried_on_was_taken() {
+        let told = connected().request("GET", "/").response(200, 5, 5).breaking(Rule::FieldNoColon, b"X");
+        assert!(told.request("GET", "/next").response(200, 5, 5).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn every_rule_of_http_1_belongs_to_a_cause_or_harms_nobody() {
+        let harmless = [Rule::NoStatusLine, Rule::FramingWhereNoBody];
+        for &rule in Rule::ALL {
+            let name = format!("{rule:?}");
+            let http2 = name.starts_with("H2") || name.starts_with("Hpack");
+            assert_eq!(cause(rule).is_some(), !http2 && !harmless.contains(&rule), "{name}");
+        }
+    }
+}

@@ -75,3 +75,37 @@ fn interrupted(case: &Case<'_>, at: PacketRef) -> Option<(Scope, u16, String)> {
     let established = line.connect.established() || line.direction.origin.first_data.is_some();
     (!established && !line.connect.syns.is_empty()).then(|| (Scope::Connection, 521, "the connection".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::{Peer, RstLook};
+
+    fn forged(told: Told, from: Peer) -> Told {
+        told.rst(from, RstLook::Abort).with(|told| {
+            let rst = told.line.direction[from].rsts.last_mut().unwrap();
+            rst.sender = RstSender::Middlebox;
+            rst.signs = vec![RstSign::TtlDiffers { rst: 243, usual: 57 }];
+        })
+    }
+
+    #[test]
+    fn a_forged_reset_cuts_the_exchange_that_is_open() {
+        let found = forged(connected().request("GET", "/forbidden"), Peer::Origin).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].actor, found[0].scope), (Actor::Middlebox, Scope::Exchange(1)));
+        assert!(found[0].summary.contains("its TTL is 243"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn a_reset_forged_in_the_edges_name_does_too() {
+        assert_eq!(forged(connected().request("GET", "/"), Peer::Edge).causes(detect), ["middlebox-reset"]);
+    }
+
+    #[test]
+    fn on_an_idle_connection_it_hurts_nobody() {
+        let idle = connected().request("GET", "/").response(200, 5, 5);
+        assert!(forged(idle, Peer::Origin).found_by(detect).is_empty());
+    }
+}

@@ -83,3 +83,45 @@ fn scope(case: &Case<'_>, at: PacketRef) -> Option<Scope> {
         None => case.line.exchanges.is_empty().then_some(Scope::Connection),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+
+    /// The origin's whole response waits behind one segment of `len` bytes that was sent `sends` times.
+    fn stuck(len: u32, sends: u32) -> Told {
+        connected().request("GET", "/big").response(200, 9_000, 9_000).with(|told| {
+            let first = told.last_response().start;
+            let last = told.packet();
+            told.line.direction.edge.last = Some(told.packet());
+            told.line.direction.origin.largest_acked = 80;
+            told.line.direction.origin.stuck =
+                Some(Stuck { offset: first.offset, len, sends, first: first.packet, last });
+        })
+    }
+
+    #[test]
+    fn a_full_segment_that_never_arrives_meets_a_black_hole() {
+        let found = stuck(1_448, 5).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].actor, found[0].scope), (Actor::Network, Scope::Exchange(1)));
+    }
+
+    #[test]
+    fn a_small_segment_is_not_what_a_black_hole_swallows() {
+        assert!(stuck(400, 5).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_path_that_has_carried_as_large_a_segment_has_no_black_hole() {
+        let told = stuck(1_448, 5).with(|told| told.line.direction.origin.largest_acked = 1_448);
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_receiver_that_is_never_heard_again_is_gone_and_no_black_hole() {
+        let told = stuck(1_448, 5).with(|told| told.line.direction.edge.last = Some(told.line.first));
+        assert!(told.found_by(detect).is_empty());
+    }
+}

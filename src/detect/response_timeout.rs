@@ -60,3 +60,46 @@ pub(super) fn edge_gave_up(case: &Case<'_>, exchange: &Exchange) -> Option<Packe
     let ending = case.line.ending(exchange)?;
     (ending.from() == Peer::Edge).then(|| ending.packet())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::connected;
+    use super::*;
+
+    #[test]
+    fn an_edge_that_leaves_after_its_read_timeout_gave_up() {
+        let told = connected().request("GET", "/slow").after(120.0).fin(Peer::Edge);
+        let found = told.found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].summary.contains("sent nothing for 120.001 s"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn an_edge_that_leaves_earlier_was_called_off_by_its_visitor() {
+        assert!(connected().request("GET", "/slow").after(30.0).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_timeout_that_the_user_names_counts() {
+        let told = connected().request("GET", "/slow").after(3.0).fin(Peer::Edge).with(|told| {
+            told.edge.response_timeout_s = 3.0;
+            told.edge.response_timeout_given = true;
+        });
+        assert_eq!(told.causes(detect), ["response-timeout"]);
+    }
+
+    #[test]
+    fn a_request_that_never_arrived_was_not_left_unanswered_by_the_origin() {
+        let told = connected().request("GET", "/").with(|told| told.line.direction.edge.acked = 0);
+        assert!(told.after(120.0).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_cancelled_stream_is_given_up_like_a_connection() {
+        let told = connected().request("GET", "/slow").on_stream(1).after(121.0).with(|told| {
+            let packet = told.packet();
+            told.exchange().request.cancelled = Some(packet);
+        });
+        assert_eq!(told.causes(detect), ["response-timeout"]);
+    }
+}

@@ -47,3 +47,22 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
         edge_status: None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::connected;
+    use super::*;
+    use crate::timeline::Peer;
+
+    #[test]
+    fn a_response_that_stops_until_the_edge_gives_up_has_stalled() {
+        let told = connected().request("GET", "/export").response(200, 10, 99).after(121.0).fin(Peer::Edge);
+        assert_eq!(told.causes(detect), ["stalled-response"]);
+    }
+
+    #[test]
+    fn an_edge_that_leaves_inside_a_flowing_response_aborted_it() {
+        let told = connected().request("GET", "/export").response(200, 10, 99).fin(Peer::Edge);
+        assert!(told.found_by(detect).is_empty());
+    }
+}

@@ -74,3 +74,45 @@ fn left_over(case: &Case<'_>, before: &Exchange, bytes: &Unsolicited) -> Option<
 
 /// A status line this long after a response belongs to the idle connection, not to the response.
 const FAREWELL_NS: i64 = 100_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::RstLook;
+
+    fn beyond(told: Told, status: Option<u16>) -> Told {
+        told.with(|told| {
+            let start = crate::timeline::Mark { packet: told.packet(), offset: 105 };
+            let after_exchange = told.line.exchanges.last().map(|exchange| exchange.number);
+            let preview = b"more".to_vec();
+            told.line.unsolicited.push(Unsolicited { start, bytes: 4, after_exchange, status, preview });
+        })
+    }
+
+    #[test]
+    fn a_body_longer_than_it_said_makes_the_edge_leave() {
+        let told = beyond(connected().request("GET", "/").response(200, 5, 5), None);
+        let found = told.rst(Peer::Edge, RstLook::Abort).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].scope, Scope::Exchange(1));
+    }
+
+    #[test]
+    fn the_next_request_meets_a_farewell_to_the_idle_connection() {
+        let told = beyond(connected().request("GET", "/").response(200, 5, 5).after(5.0), Some(408)).fin(Peer::Origin);
+        assert_eq!(told.request("GET", "/next").found_by(detect)[0].scope, Scope::Exchange(2));
+    }
+
+    #[test]
+    fn a_farewell_that_nothing_meets_hurts_nobody() {
+        let told = beyond(connected().request("GET", "/").response(200, 5, 5).after(5.0), Some(408)).fin(Peer::Origin);
+        assert!(told.fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn an_edge_that_goes_on_threw_the_bytes_away() {
+        let told = beyond(connected().request("GET", "/").response(200, 5, 5), None);
+        assert!(told.request("GET", "/next").response(200, 5, 5).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+}

@@ -70,7 +70,7 @@ impl Http {
             if over { Wing::H1(Box::default()) } else { return }
         } else if PREFACE.starts_with(edge.get(..edge.len().min(PREFACE.len())).unwrap_or_default()) {
             match edge.len() >= PREFACE.len() {
-                true => Wing::H2(Box::new(h2::Http2::new())),
+                true => Wing::H2(Box::default()),
                 false if over => Wing::Other,
                 false => return,
             }
