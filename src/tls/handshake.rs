@@ -169,9 +169,8 @@ impl Handshake {
         }
         let chain = if self.is_tls13() { chain_tls13(body) } else { chain_tls12(body) };
         tls.certificate_at = Some(packet);
-        tls.certificates = chain.iter().filter_map(|der| Parsed::read(der)).map(|parsed| parsed.facts()).collect();
         let wanted = tls.client_hello.as_ref().and_then(|hello| hello.sni.as_deref());
-        tls.certificate_faults = self.trust.faults(&chain, wanted, packet.time);
+        (tls.certificates, tls.certificate_faults) = self.trust.judge(&chain, wanted, packet.time);
     }
 
     fn holds_certificate(&self, body: &[u8]) -> bool {

@@ -14,6 +14,7 @@ mod hello;
 mod inferred;
 mod keylog;
 mod message;
+mod names;
 mod probe;
 mod reader;
 mod record;
@@ -24,6 +25,7 @@ mod trust;
 
 pub use error::TlsError;
 pub use keylog::KeyLog;
+pub use names::{cipher_name, group_name, signature_scheme_name};
 pub use probe::{Probe, probe};
 pub use session::Session;
 pub use trust::TrustAnchors;

@@ -12,7 +12,7 @@ use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use super::certificate::Parsed;
 use super::error::TlsError;
-use crate::timeline::{CertificateFault, Time};
+use crate::timeline::{Certificate, CertificateFault, Time};
 
 /// The roots that a strict edge trusts: Mozilla's, those of Cloudflare's Origin CA, and what the user adds.
 ///
@@ -24,7 +24,15 @@ pub struct TrustAnchors(Rc<Roots>);
 struct Roots {
     anchors: Vec<TrustAnchor<'static>>,
     /// What was judged already: checking signatures is slow, and an origin has one chain for all connections.
-    judged: RefCell<HashMap<[u8; 32], Option<CertificateFault>>>,
+    judged: RefCell<HashMap<[u8; 32], Judged>>,
+}
+
+/// What is said of a chain, whatever name was asked for, as long as none of its dates passes.
+#[derive(Clone, Debug)]
+struct Judged {
+    certificates: Vec<Certificate>,
+    distrust: Option<CertificateFault>,
+    weakness: Option<CertificateFault>,
 }
 
 impl Default for TrustAnchors {
@@ -66,39 +74,48 @@ impl TrustAnchors {
         self.0.anchors.is_empty()
     }
 
-    /// What a strict edge that asked for `wanted` has against a chain, leaf first, at the time `at`.
-    pub(super) fn faults(&self, chain: &[&[u8]], wanted: Option<&str>, at: Time) -> Vec<CertificateFault> {
+    /// The certificates of a chain, leaf first, and what a strict edge that asked for `wanted` has against it at
+    /// the time `at`.
+    pub(super) fn judge(
+        &self,
+        chain: &[&[u8]],
+        wanted: Option<&str>,
+        at: Time,
+    ) -> (Vec<Certificate>, Vec<CertificateFault>) {
         let Some(leaf) = chain.first().and_then(|der| Parsed::read(der)) else {
             let problem = "the origin's certificate cannot be read".to_owned();
-            return if chain.is_empty() { Vec::new() } else { vec![CertificateFault::Weak { problem }] };
+            let fault = (!chain.is_empty()).then_some(CertificateFault::Weak { problem });
+            return (Vec::new(), fault.into_iter().collect());
         };
+        let judged = self.look_up(chain, &leaf, at);
         let mut faults: Vec<CertificateFault> = leaf.out_of_date(at).into_iter().collect();
-        faults.extend(self.distrust(chain, &leaf, at));
+        faults.extend(judged.distrust);
         if let Some(wanted) = wanted.filter(|wanted| !leaf.holds(wanted)) {
-            let names = leaf.facts().names;
-            faults.push(CertificateFault::NameMismatch { wanted: wanted.to_owned(), names });
+            faults.push(CertificateFault::NameMismatch { wanted: wanted.to_owned(), names: leaf.names() });
         }
-        faults.extend(weakness(chain));
-        faults
+        faults.extend(judged.weakness);
+        (judged.certificates, faults)
     }
 
-    fn distrust(&self, chain: &[&[u8]], leaf: &Parsed<'_>, at: Time) -> Option<CertificateFault> {
+    fn look_up(&self, chain: &[&[u8]], leaf: &Parsed<'_>, at: Time) -> Judged {
         let key = key(chain, at);
         if let Some(known) = self.0.judged.borrow().get(&key) {
             return known.clone();
         }
-        let fault = self.0.judge(chain, leaf, at);
+        let certificates = chain.iter().filter_map(|der| Parsed::read(der)).map(|parsed| parsed.facts()).collect();
+        let distrust = self.0.distrust(chain, leaf, at);
+        let known = Judged { certificates, distrust, weakness: weakness(chain) };
         let mut judged = self.0.judged.borrow_mut();
         if judged.len() >= MAX_JUDGED {
             judged.clear();
         }
-        judged.insert(key, fault.clone());
-        fault
+        judged.insert(key, known.clone());
+        known
     }
 }
 
 impl Roots {
-    fn judge(&self, chain: &[&[u8]], leaf: &Parsed<'_>, at: Time) -> Option<CertificateFault> {
+    fn distrust(&self, chain: &[&[u8]], leaf: &Parsed<'_>, at: Time) -> Option<CertificateFault> {
         let (der, rest) = chain.split_first()?;
         if self.holds(der) {
             return None;
@@ -110,7 +127,7 @@ impl Roots {
         let at = at.clamp(leaf.not_before(), leaf.not_after().max(leaf.not_before()));
         let seconds = u64::try_from(at.0.div_euclid(1_000_000_000)).unwrap_or(0);
         let problem = self.verify(der, rest, UnixTime::since_unix_epoch(Duration::from_secs(seconds))).err()?;
-        self.explain(problem, chain, at)
+        explain(problem, chain, at)
     }
 
     /// True where the certificate itself is a root.
@@ -128,55 +145,56 @@ impl Roots {
             .verify_for_usage(algorithms, &self.anchors, &rest, at, usage, None, None)
             .map(|_path| ())
     }
+}
 
-    /// What an error of the path search means to an edge; none where the search could not judge.
-    fn explain(&self, problem: webpki::Error, chain: &[&[u8]], at: Time) -> Option<CertificateFault> {
-        use webpki::Error;
-        let weak = |problem: &str| Some(CertificateFault::Weak { problem: problem.to_owned() });
-        match problem {
-            Error::CertExpired { .. } | Error::CertNotValidYet { .. } => {
-                chain.iter().skip(1).filter_map(|der| Parsed::read(der)?.out_of_date(at)).next()
-            }
-            Error::UnknownIssuer | Error::InvalidSignatureForPublicKey if weakness(chain).is_none() => {
-                Some(CertificateFault::Untrusted { issuer: self.missing_issuer(chain) })
-            }
-            Error::UnknownIssuer => Some(CertificateFault::Untrusted { issuer: self.missing_issuer(chain) }),
-            Error::CaUsedAsEndEntity => weak("the origin's certificate is that of an authority"),
-            Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
-                weak("the certificate is not meant for servers (extended key usage)")
-            }
-            Error::NameConstraintViolation => weak("the certificate breaks a name constraint of its authority"),
-            Error::PathLenConstraintViolated | Error::EndEntityUsedAsCa => {
-                weak("a certificate of the chain may not sign certificates")
-            }
-            _ => None,
+/// What an error of the path search means to an edge; none where the search could not judge.
+fn explain(problem: webpki::Error, chain: &[&[u8]], at: Time) -> Option<CertificateFault> {
+    use webpki::Error;
+    let weak = |problem: &str| Some(CertificateFault::Weak { problem: problem.to_owned() });
+    match problem {
+        Error::CertExpired { .. } | Error::CertNotValidYet { .. } => {
+            chain.iter().skip(1).filter_map(|der| Parsed::read(der)?.out_of_date(at)).next()
         }
+        // Keys and hashes that are too weak are not checked at all.
+        Error::InvalidSignatureForPublicKey if weakness(chain).is_some() => None,
+        Error::UnknownIssuer | Error::InvalidSignatureForPublicKey => {
+            Some(CertificateFault::Untrusted { issuer: missing_issuer(chain) })
+        }
+        Error::CaUsedAsEndEntity => weak("the origin's certificate is that of an authority"),
+        Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
+            weak("the certificate is not meant for servers (extended key usage)")
+        }
+        Error::NameConstraintViolation => weak("the certificate breaks a name constraint of its authority"),
+        Error::PathLenConstraintViolated | Error::EndEntityUsedAsCa => {
+            weak("a certificate of the chain may not sign certificates")
+        }
+        _ => None,
     }
+}
 
-    /// The issuer at which the way from the leaf to a root ends, and why.
-    fn missing_issuer(&self, chain: &[&[u8]]) -> String {
-        let parsed: Vec<Parsed<'_>> = chain.iter().filter_map(|der| Parsed::read(der)).collect();
-        let Some(leaf) = parsed.first() else { return String::new() };
-        let mut last = leaf;
-        for _ in &parsed {
-            let next = parsed.iter().find(|next| last.is_issued_by(next) && !std::ptr::eq(*next, last));
-            let Some(next) = next else { break };
-            last = next;
-        }
-        let issuer = last.issuer();
-        let is_last = std::ptr::eq(last, leaf);
-        let first_is_authority = leaf.is_authority() && parsed.iter().any(|other| !other.is_authority());
-        if first_is_authority {
-            format!("{issuer} (the chain is out of order: the origin's own certificate is not the first)")
-        } else if last.is_self_signed() {
-            format!("{issuer} (sent by the origin, and not trusted)")
-        } else if is_last && parsed.len() > 1 {
-            format!("{issuer} (the other certificates that the origin sent do not belong to its own)")
-        } else if leaf.is_logged() {
-            format!("{issuer} (its intermediate certificate is missing in the chain that the origin sent)")
-        } else {
-            format!("{issuer} (not trusted, and not in the chain that the origin sent)")
-        }
+/// The issuer at which the way from the leaf to a root ends, and why.
+fn missing_issuer(chain: &[&[u8]]) -> String {
+    let parsed: Vec<Parsed<'_>> = chain.iter().filter_map(|der| Parsed::read(der)).collect();
+    let Some(leaf) = parsed.first() else { return String::new() };
+    let mut last = leaf;
+    for _ in &parsed {
+        let next = parsed.iter().find(|next| last.is_issued_by(next) && !std::ptr::eq(*next, last));
+        let Some(next) = next else { break };
+        last = next;
+    }
+    let issuer = last.issuer();
+    let alone = std::ptr::eq(last, leaf);
+    let first_is_authority = leaf.is_authority() && parsed.iter().any(|other| !other.is_authority());
+    if first_is_authority {
+        format!("{issuer} (the chain is out of order: the origin's own certificate is not the first)")
+    } else if last.is_self_signed() {
+        format!("{issuer} (sent by the origin, and not trusted)")
+    } else if alone && parsed.len() > 1 {
+        format!("{issuer} (the other certificates that the origin sent do not belong to its own)")
+    } else if alone && leaf.is_logged() {
+        format!("{issuer} (its intermediate certificate is missing in the chain that the origin sent)")
+    } else {
+        format!("{issuer} (not trusted, and not in the chain that the origin sent)")
     }
 }
 
@@ -218,4 +236,4 @@ fn read_pem(pem: &[u8]) -> Result<Vec<TrustAnchor<'static>>, TlsError> {
 const CLOUDFLARE_ORIGIN_CA: [&[u8]; 2] =
     [include_bytes!("roots/cloudflare-origin-ca-rsa.pem"), include_bytes!("roots/cloudflare-origin-ca-ecc.pem")];
 /// Most chains whose judgement is remembered.
-const MAX_JUDGED: usize = 4_096;
+const MAX_JUDGED: usize = 512;
