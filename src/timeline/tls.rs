@@ -312,7 +312,7 @@ fn is_h2_frame(bytes: &[u8]) -> bool {
     let Some([a, b, c, kind, flags, 0, 0, 0, 0]) = bytes.get(..9) else { return false };
     let len = u32::from_be_bytes([0, *a, *b, *c]);
     match kind {
-        4 => len % 6 == 0 && len <= 6 * 64 && *flags <= 1,
+        4 => len.is_multiple_of(6) && len <= 6 * 64 && *flags <= 1,
         7 => (8..=16_384).contains(&len) && *flags == 0,
         _ => false,
     }

@@ -1,6 +1,6 @@
 //! What the handshake messages say (RFC 8446 section 4, RFC 5246 section 7.4), and how far they came.
 
-use super::certificate::{Parsed, chain_tls12, chain_tls13};
+use super::certificate::{chain_tls12, chain_tls13};
 use super::hello::{Choice, Extras, Offer};
 use super::message::HandshakeType;
 use super::reader::Reader;

@@ -21,6 +21,8 @@ mod record;
 mod session;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 pub use error::TlsError;

@@ -237,3 +237,140 @@ const CLOUDFLARE_ORIGIN_CA: [&[u8]; 2] =
     [include_bytes!("roots/cloudflare-origin-ca-rsa.pem"), include_bytes!("roots/cloudflare-origin-ca-ecc.pem")];
 /// Most chains whose judgement is remembered.
 const MAX_JUDGED: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::testing::testdata;
+
+    fn der(name: &str) -> Vec<u8> {
+        let pem = testdata(&format!("certificates/{name}.pem"));
+        CertificateDer::from_pem_slice(&pem).expect("a certificate").to_vec()
+    }
+
+    /// The roots with the test's own, which signed `intermediate`, which signed `leaf`.
+    fn with_test_root() -> TrustAnchors {
+        TrustAnchors::bundled().with_pem(&testdata("certificates/root.pem")).expect("a root")
+    }
+
+    fn judge(trust: &TrustAnchors, chain: &[&str], wanted: &str, at: Time) -> Vec<CertificateFault> {
+        let chain: Vec<Vec<u8>> = chain.iter().map(|name| der(name)).collect();
+        let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+        trust.judge(&chain, Some(wanted), at).1
+    }
+
+    fn issuer(faults: &[CertificateFault]) -> &str {
+        match faults {
+            [CertificateFault::Untrusted { issuer }] => issuer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    const JUNE_2025: Time = Time(1_748_736_000_000_000_000);
+    const JUNE_2026: Time = Time(1_780_272_000_000_000_000);
+    const JUNE_2024: Time = Time(1_717_200_000_000_000_000);
+
+    #[test]
+    fn a_chain_to_a_root_that_the_user_gave_has_no_fault() {
+        let trust = with_test_root();
+        assert_eq!(judge(&trust, &["leaf", "intermediate"], "shop.example", JUNE_2025), []);
+        assert_eq!(judge(&trust, &["leaf", "intermediate"], "www.shop.example", JUNE_2025), []);
+        assert_eq!(judge(&trust, &["leaf", "intermediate"], "192.0.2.1", JUNE_2025), []);
+        assert_eq!(judge(&trust, &["leaf", "root", "intermediate"], "shop.example", JUNE_2025), []);
+        assert_eq!(judge(&trust, &["common-name-only", "intermediate"], "shop.example", JUNE_2025), []);
+    }
+
+    #[test]
+    fn the_calendar_is_that_of_the_packet() {
+        let trust = with_test_root();
+        let chain = ["leaf", "intermediate"];
+        let not_after = Time(1_767_225_600_000_000_000);
+        let not_before = Time(1_735_689_600_000_000_000);
+        assert_eq!(judge(&trust, &chain, "shop.example", JUNE_2026), [CertificateFault::Expired { not_after }]);
+        assert_eq!(judge(&trust, &chain, "shop.example", JUNE_2024), [CertificateFault::NotYetValid { not_before }]);
+    }
+
+    #[test]
+    fn an_intermediate_that_has_expired_is_told() {
+        let faults = judge(&with_test_root(), &["leaf", "old-intermediate"], "shop.example", JUNE_2025);
+        assert_eq!(faults, [CertificateFault::Expired { not_after: Time(1_740_787_200_000_000_000) }]);
+    }
+
+    #[test]
+    fn the_issuer_that_is_missing_is_named() {
+        let bundled = TrustAnchors::bundled();
+        let faults = judge(&bundled, &["leaf", "intermediate"], "shop.example", JUNE_2025);
+        assert_eq!(issuer(&faults), "O=Test, CN=Test Root (not trusted, and not in the chain that the origin sent)");
+        let faults = judge(&bundled, &["leaf", "intermediate", "root"], "shop.example", JUNE_2025);
+        assert_eq!(issuer(&faults), "O=Test, CN=Test Root (sent by the origin, and not trusted)");
+        let faults = judge(&with_test_root(), &["leaf"], "shop.example", JUNE_2025);
+        assert!(issuer(&faults).starts_with("O=Test, CN=Test Intermediate (not trusted"), "{faults:?}");
+        let faults = judge(&with_test_root(), &["leaf", "other-root"], "shop.example", JUNE_2025);
+        assert!(issuer(&faults).ends_with("do not belong to its own)"), "{faults:?}");
+    }
+
+    #[test]
+    fn a_self_signed_certificate_is_not_called_untrusted() {
+        let bundled = TrustAnchors::bundled();
+        for name in ["self-signed", "self-signed-authority"] {
+            let faults = judge(&bundled, &[name], "shop.example", JUNE_2025);
+            assert_eq!(faults, [CertificateFault::SelfSigned], "{name}");
+        }
+        let trust = bundled.with_pem(&testdata("certificates/self-signed-authority.pem")).expect("a root");
+        assert_eq!(judge(&trust, &["self-signed-authority"], "shop.example", JUNE_2025), []);
+    }
+
+    #[test]
+    fn a_name_that_was_not_asked_for_is_told_with_those_it_holds() {
+        let faults = judge(&with_test_root(), &["leaf", "intermediate"], "blog.example", JUNE_2025);
+        let names = ["shop.example", "*.shop.example", "192.0.2.1"].map(str::to_owned).to_vec();
+        assert_eq!(faults, [CertificateFault::NameMismatch { wanted: "blog.example".into(), names }]);
+    }
+
+    #[test]
+    fn weak_keys_and_signatures_are_told() {
+        let faults = judge(&with_test_root(), &["rsa-1024", "intermediate"], "shop.example", JUNE_2025);
+        let problem = "O=Test, CN=shop.example has an RSA key of 1024 bits".to_owned();
+        assert_eq!(faults, [CertificateFault::Weak { problem }]);
+        let sha1 = der("sha1");
+        let at = Parsed::read(&sha1).expect("a certificate").not_before();
+        let faults = judge(&with_test_root(), &["sha1"], "shop.example", at);
+        let problem = "O=Test, CN=shop.example is signed with SHA-1".to_owned();
+        assert_eq!(faults, [CertificateFault::SelfSigned, CertificateFault::Weak { problem }]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_fault_and_no_panic() {
+        let trust = TrustAnchors::bundled();
+        let (certificates, faults) = trust.judge(&[&[0x30, 0x82, 0xff]], None, JUNE_2025);
+        assert!(certificates.is_empty() && matches!(faults[..], [CertificateFault::Weak { .. }]));
+        assert_eq!(trust.judge(&[], None, JUNE_2025), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn the_roots_of_cloudflare_are_bundled() {
+        let trust = TrustAnchors::bundled();
+        assert_eq!(trust.len(), webpki_roots::TLS_SERVER_ROOTS.len() + 2);
+        for pem in CLOUDFLARE_ORIGIN_CA {
+            let der = CertificateDer::from_pem_slice(pem).expect("a root");
+            assert!(trust.0.holds(&der));
+        }
+    }
+
+    #[test]
+    fn files_without_a_root_are_refused() {
+        let trust = TrustAnchors::bundled();
+        assert_eq!(trust.with_pem(b"hello").expect_err("no PEM"), TlsError::NoCertificate);
+        let broken = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert_eq!(trust.with_pem(broken).expect_err("no certificate"), TlsError::BadCertificate { nth: 1 });
+    }
+
+    #[test]
+    fn a_judgement_is_remembered_until_a_date_passes() {
+        let (leaf, intermediate) = (der("leaf"), der("intermediate"));
+        let chain: [&[u8]; 2] = [&leaf, &intermediate];
+        assert_eq!(key(&chain, JUNE_2025), key(&chain, Time(JUNE_2025.0 + 1)));
+        assert_ne!(key(&chain, JUNE_2025), key(&chain, JUNE_2026));
+        assert_ne!(key(&chain, JUNE_2025), key(&chain[..1], JUNE_2025));
+    }
+}
