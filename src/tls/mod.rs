@@ -4,6 +4,7 @@
 //! together (`message`) and understood (`hello`, `handshake`). [`probe`] says whether a stream is TLS at all.
 
 mod alert;
+mod buffers;
 mod certificate;
 mod decrypt;
 mod early;
@@ -12,6 +13,7 @@ mod flight;
 mod handshake;
 mod hello;
 mod inferred;
+mod keyless;
 mod keylog;
 mod message;
 mod names;
