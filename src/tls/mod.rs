@@ -1,7 +1,12 @@
 //! Records, handshake, certificates, alerts; plain bytes where there is a key log.
 //!
-//! [`Session`] is one connection. Its stream is cut into records (`record`), the handshake's messages are put
-//! together (`message`) and understood (`hello`, `handshake`). [`probe`] says whether a stream is TLS at all.
+//! [`Session`] is one connection; [`probe`] says whether a stream is TLS at all.
+//! ```text
+//! stream ─▶ record ─┬─ in clear ──▶ message ─▶ hello, handshake, certificate, trust, alert ─▶ timeline
+//!                   ├─ decrypt ───▶ the same, and application data ─▶ whoever comes next
+//!                   └─ keyless ───▶ flight (the handshake), inferred (the exchanges) ─▶ timeline
+//! ```
+//! Secrets come from a [`KeyLog`], roots from [`TrustAnchors`]; both are handles that sessions share.
 
 mod alert;
 mod buffers;
