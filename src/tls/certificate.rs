@@ -1,5 +1,6 @@
 //! Certificates (RFC 5280): what one says, and what of it needs no other certificate to be judged.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use x509_parser::certificate::X509Certificate;
@@ -120,21 +121,26 @@ impl<'a> Parsed<'a> {
     /// True where it holds `wanted`: a name of subjectAltName, or the common name where there are none (RFC 9525
     /// section 6, RFC 6125 section 6.4.4).
     pub(super) fn holds(&self, wanted: &str) -> bool {
-        let names = self.names();
-        if !names.is_empty() {
-            return names.iter().any(|name| covers(name, wanted));
+        let mut names = self.alternative_names().peekable();
+        if names.peek().is_some() {
+            return names.any(|name| covers(&name, wanted));
         }
         self.common_names().any(|name| covers(name, wanted))
     }
 
-    fn names(&self) -> Vec<String> {
-        let Ok(Some(extension)) = self.x509.subject_alternative_name() else { return Vec::new() };
-        let name = |name: &GeneralName<'_>| match name {
-            GeneralName::DNSName(name) => Some(shortened(name)),
-            GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
+    pub(super) fn names(&self) -> Vec<String> {
+        self.alternative_names().map(|name| shortened(&name)).take(MAX_NAMES).collect()
+    }
+
+    /// DNS names and IP addresses of subjectAltName.
+    fn alternative_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let extension = self.x509.subject_alternative_name().ok().flatten();
+        let names = extension.map(|extension| extension.value.general_names.as_slice()).unwrap_or_default();
+        names.iter().filter_map(|name| match name {
+            GeneralName::DNSName(name) => Some(Cow::Borrowed(*name)),
+            GeneralName::IPAddress(bytes) => address(bytes).map(|address| Cow::Owned(address.to_string())),
             _ => None,
-        };
-        extension.value.general_names.iter().filter_map(name).take(MAX_NAMES).collect()
+        })
     }
 
     fn common_names(&self) -> impl Iterator<Item = &str> {
@@ -187,8 +193,8 @@ fn shortened(text: &str) -> String {
 const NANOS: i64 = 1_000_000_000;
 /// Most certificates of one chain.
 const MAX_CHAIN: usize = 16;
-/// Most names of one certificate.
-const MAX_NAMES: usize = 256;
+/// Most names of one certificate that are kept; all are looked at.
+const MAX_NAMES: usize = 100;
 /// Most characters of one name.
 const MAX_TEXT: usize = 512;
 const LEAST_RSA_BITS: usize = 2_048;

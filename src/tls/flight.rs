@@ -98,3 +98,78 @@ const ALERT_LEN: u32 = 2;
 const EMPTY_CERTIFICATE: u32 = 8;
 /// Certificate and CertificateVerify, one of them perhaps in two records.
 const MOST_BEFORE_FINISHED: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use crate::timeline::{HandshakePhase, Peer};
+    use crate::tls::testing::{Driver, FINISHED, Seen, keyless, sealed};
+
+    /// What became of a handshake in which the edge answers the origin's flight with `records`.
+    fn answered(records: &[usize], more: impl Fn(&mut Driver)) -> Seen {
+        let mut driver = Driver::new(keyless());
+        driver.handshake_up_to_origin(&["http/1.1"]);
+        let bytes: Vec<u8> = records.iter().flat_map(|&plain| sealed(plain)).collect();
+        driver.edge(&bytes, 0.2);
+        more(&mut driver);
+        driver.finish()
+    }
+
+    fn nothing(_: &mut Driver) {}
+
+    #[test]
+    fn the_origins_finished_is_told_by_its_size() {
+        let mut driver = Driver::new(keyless());
+        driver.handshake_up_to_origin(&["http/1.1"]);
+        let seen = driver.finish();
+        assert_eq!(seen.tls().phase, HandshakePhase::ServerDone);
+        assert_eq!(seen.tls().handshake_done, None);
+    }
+
+    #[test]
+    fn the_edges_finished_completes_the_handshake() {
+        let seen = answered(&[FINISHED], nothing);
+        assert_eq!(seen.tls().phase, HandshakePhase::Established);
+        assert_eq!(seen.tls().handshake_done.map(|packet| packet.number), Some(3));
+        assert_eq!(seen.tls().client_certificate, None);
+    }
+
+    #[test]
+    fn an_empty_certificate_is_told_by_its_size() {
+        for records in [&[8, FINISHED][..], &[8 + FINISHED]] {
+            let seen = answered(records, nothing);
+            assert_eq!(seen.tls().client_certificate.map(|(_, held)| held), Some(false), "{records:?}");
+            assert_eq!(seen.tls().phase, HandshakePhase::Established);
+        }
+    }
+
+    #[test]
+    fn a_certificate_comes_before_the_finished() {
+        let seen = answered(&[900, 264, FINISHED, 300], |driver| {
+            driver.origin(&sealed(1_500), 0.3).fin(Peer::Origin, 0.4);
+        });
+        assert_eq!(seen.tls().phase, HandshakePhase::Established);
+        assert_eq!(seen.line.exchanges.len(), 1);
+        assert_eq!(seen.line.exchanges[0].request.body_bytes, 300);
+    }
+
+    #[test]
+    fn a_flight_in_one_record_is_over_once_the_origin_answers() {
+        let seen = answered(&[1_300, 300], |driver| {
+            driver.origin(&sealed(1_500), 0.3).fin(Peer::Origin, 0.4);
+        });
+        assert_eq!(seen.tls().phase, HandshakePhase::Established);
+        assert_eq!(seen.line.exchanges[0].request.body_bytes, 300);
+        assert!(seen.line.exchanges[0].response.is_some());
+    }
+
+    #[test]
+    fn an_alert_of_the_edge_ends_the_handshake() {
+        let seen = answered(&[2], |driver| {
+            driver.fin(Peer::Edge, 0.3);
+        });
+        let alert = &seen.tls().alerts[0];
+        assert_eq!((alert.from, alert.description, alert.phase), (Peer::Edge, None, HandshakePhase::ServerDone));
+        assert_eq!(seen.tls().phase, HandshakePhase::ServerDone);
+        assert!(seen.line.exchanges.is_empty());
+    }
+}

@@ -1,6 +1,7 @@
 //! What the handshake messages say (RFC 8446 section 4, RFC 5246 section 7.4), and how far they came.
 
-use super::certificate::{Parsed, chain_tls12, chain_tls13};
+use super::certificate::{chain_tls12, chain_tls13};
+use super::decrypt::{Suite, Tls13};
 use super::hello::{Choice, Extras, Offer};
 use super::message::HandshakeType;
 use super::reader::Reader;
@@ -56,6 +57,17 @@ impl Handshake {
     /// True for TLS 1.3 and its drafts: records of application data may hold anything.
     pub(super) fn is_tls13(&self) -> bool {
         self.version().is_some_and(is_tls13)
+    }
+
+    /// The cipher suite, where its algorithms are known.
+    pub(super) fn suite(&self) -> Option<Suite> {
+        self.choice.as_ref().and_then(|choice| Suite::of(choice.cipher))
+    }
+
+    /// The length of an encrypted record's contents, as near as its own length tells.
+    pub(super) fn plain_len(&self, record_len: u32) -> u32 {
+        let tls13 = if self.is_tls13() { Tls13::Yes } else { Tls13::No };
+        record_len.saturating_sub(self.suite().map_or(USUAL_OVERHEAD, |suite| suite.overhead(tls13)))
     }
 
     /// One handshake message of `from`, complete with `packet`.
@@ -169,9 +181,8 @@ impl Handshake {
         }
         let chain = if self.is_tls13() { chain_tls13(body) } else { chain_tls12(body) };
         tls.certificate_at = Some(packet);
-        tls.certificates = chain.iter().filter_map(|der| Parsed::read(der)).map(|parsed| parsed.facts()).collect();
         let wanted = tls.client_hello.as_ref().and_then(|hello| hello.sni.as_deref());
-        tls.certificate_faults = self.trust.faults(&chain, wanted, packet.time);
+        (tls.certificates, tls.certificate_faults) = self.trust.judge(&chain, wanted, packet.time);
     }
 
     fn holds_certificate(&self, body: &[u8]) -> bool {
@@ -193,3 +204,6 @@ fn encrypted_extensions(tls: &mut Tls, body: &[u8]) -> Effect {
 fn is_tls13(version: TlsVersion) -> bool {
     version == TlsVersion::TLS_1_3 || version.0 & 0xff00 == 0x7f00
 }
+
+/// Bytes that an AEAD cipher adds to the contents of a record.
+const USUAL_OVERHEAD: u32 = 17;

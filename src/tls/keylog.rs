@@ -4,11 +4,16 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::buffers::Buffers;
+
 /// The secrets of all connections: files given by the user and Decryption Secrets Blocks of pcapng files.
 ///
 /// A clone is another handle to the same secrets.
 #[derive(Clone, Debug, Default)]
-pub struct KeyLog(Rc<RefCell<Secrets>>);
+pub struct KeyLog {
+    secrets: Rc<RefCell<Secrets>>,
+    buffers: Buffers,
+}
 
 #[derive(Debug, Default)]
 struct Secrets {
@@ -46,7 +51,7 @@ impl KeyLog {
     /// Takes the lines of `text`. Comments, empty lines and labels for other purposes are passed over; lines
     /// that are malformed are counted.
     pub fn add(&self, text: &[u8]) {
-        let mut secrets = self.0.borrow_mut();
+        let mut secrets = self.secrets.borrow_mut();
         for line in text.split(|&byte| byte == b'\n') {
             secrets.add_line(line.trim_ascii());
         }
@@ -55,29 +60,34 @@ impl KeyLog {
     /// True where no secret was given.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.borrow().by_random.is_empty()
+        self.secrets.borrow().by_random.is_empty()
     }
 
     /// Number of secrets.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.borrow().by_random.len()
+        self.secrets.borrow().by_random.len()
     }
 
     /// Lines that could not be read.
     #[must_use]
     pub fn bad_lines(&self) -> u64 {
-        self.0.borrow().bad_lines
+        self.secrets.borrow().bad_lines
     }
 
     /// Secrets that were not kept because there were too many.
     #[must_use]
     pub fn given_up(&self) -> u64 {
-        self.0.borrow().given_up
+        self.secrets.borrow().given_up
+    }
+
+    /// The buffers of the sessions that decrypt with these secrets.
+    pub(super) fn buffers(&self) -> Buffers {
+        self.buffers.clone()
     }
 
     pub(super) fn secret(&self, label: Label, client_random: &[u8; 32]) -> Option<Secret> {
-        self.0.borrow().by_random.get(&(label, *client_random)).copied()
+        self.secrets.borrow().by_random.get(&(label, *client_random)).copied()
     }
 }
 

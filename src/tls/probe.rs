@@ -16,7 +16,8 @@ pub enum Probe {
 
 /// Whether the stream of `from` that begins with `first_bytes` is TLS: a record's header, or the hello of SSL 2.0.
 ///
-/// Works for streams that the capture joins in the middle as well, where they go on with a new record.
+/// A stream that the capture joins in the middle may go on inside a record: there each of the next pieces may be
+/// asked about as well, for records mostly begin with a segment.
 #[must_use]
 pub fn probe(from: Peer, first_bytes: &[u8]) -> Probe {
     let Some(&header) = first_bytes.first_chunk::<HEADER_LEN>() else {

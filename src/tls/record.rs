@@ -224,12 +224,20 @@ impl Records {
         std::mem::take(&mut self.body)
     }
 
-    /// Gives the buffer back, so that the next record needs no new one.
-    pub(super) fn give_back(&mut self, mut body: Vec<u8>) {
-        body.clear();
-        if self.interest == Interest::Everything && self.body.is_empty() {
-            self.body = body;
-        }
+    /// True where the next body would need a new buffer.
+    pub(super) fn needs_buffer(&self) -> bool {
+        self.body.capacity() == 0
+    }
+
+    /// Lends an empty buffer for the next body.
+    pub(super) fn lend(&mut self, buffer: Vec<u8>) {
+        self.body = buffer;
+    }
+
+    /// The buffer, where no record is begun.
+    pub(super) fn unused_buffer(&mut self) -> Option<Vec<u8>> {
+        let unused = self.body.is_empty() && self.body.capacity() > 0;
+        unused.then(|| std::mem::take(&mut self.body))
     }
 
     pub(super) fn set_interest(&mut self, interest: Interest) {

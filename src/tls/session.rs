@@ -1,12 +1,13 @@
 //! One TLS connection: takes both streams, writes facts, hands decrypted bytes on.
 
 use super::alert;
-use super::decrypt::{Opener, Suite, Tls13};
+use super::buffers::Buffers;
+use super::decrypt::Opener;
 use super::early::EarlyData;
-use super::flight::{Flights, Sealed, finished_len};
+use super::flight::Sealed;
 use super::handshake::{Effect, Handshake};
 use super::hello::Offer;
-use super::inferred::{Inferred, OriginTickets};
+use super::keyless::Keyless;
 use super::keylog::KeyLog;
 use super::message::Messages;
 use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
@@ -26,10 +27,8 @@ pub struct Session {
     side: ByPeer<Side>,
     handshake: Handshake,
     early: EarlyData,
-    flights: Flights,
-    inferred: Option<Inferred>,
-    /// The contents of the record that was decrypted last.
-    opened: Vec<u8>,
+    keyless: Keyless,
+    buffers: Buffers,
 }
 
 /// The stream of one peer.
@@ -50,8 +49,8 @@ enum Reading {
     Clear,
     /// They are encrypted, and there are no keys.
     Sealed,
-    /// They are encrypted, and there are keys, which may be wrong.
-    Keyed(Opener),
+    /// They are encrypted, and there are keys, which may be wrong: so many records in a row could not be read.
+    Keyed { opener: Opener, failures: u32 },
 }
 
 impl Session {
@@ -59,21 +58,26 @@ impl Session {
     #[must_use]
     pub fn new(keys: KeyLog, trust: TrustAnchors) -> Self {
         Self {
+            buffers: keys.buffers(),
             keys,
             side: ByPeer { edge: Side::default(), origin: Side::default() },
             handshake: Handshake::new(trust),
             early: EarlyData::default(),
-            flights: Flights::default(),
-            inferred: None,
-            opened: Vec::new(),
+            keyless: Keyless::default(),
         }
     }
 
     /// The next `bytes` of the stream of `from`; `start` is the first of them.
     pub fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark, plain: &mut dyn Application) {
+        if matches!(self.side[from].reading, Reading::Keyed { .. }) && self.side[from].records.needs_buffer() {
+            self.side[from].records.lend(self.buffers.take());
+        }
         let mut input = Input::new(bytes, start);
         while let Some(found) = self.side[from].records.next(&mut input) {
             self.found(line, from, found, plain);
+        }
+        if let Some(buffer) = self.side[from].records.unused_buffer() {
+            self.buffers.give_back(buffer);
         }
     }
 
@@ -103,10 +107,7 @@ impl Session {
                 self.found(line, from, found, plain);
             }
         }
-        self.conclude_flight(line);
-        if let Some(mut inferred) = self.inferred.take() {
-            inferred.finish(line);
-        }
+        self.keyless.finish(line, &mut self.handshake);
     }
 
     fn found(&mut self, line: &mut Timeline, from: Peer, found: Found, plain: &mut dyn Application) {
@@ -115,7 +116,12 @@ impl Session {
             Found::Record(record) => self.record(line, from, &record, &body, plain),
             Found::NotTls(at) => not_tls(line, from, at, &body),
         }
-        self.side[from].records.give_back(body);
+        let records = &mut self.side[from].records;
+        if records.needs_buffer() {
+            let mut body = body;
+            body.clear();
+            records.lend(body);
+        }
     }
 
     fn record(&mut self, line: &mut Timeline, from: Peer, record: &Record, body: &[u8], plain: &mut dyn Application) {
@@ -161,15 +167,15 @@ impl Session {
             return;
         }
         self.notice_missed_change(line, from);
-        if let Some(kind) = self.open(from, record, body) {
-            let opened = std::mem::take(&mut self.opened);
-            self.opened(line, from, kind, record, &opened, plain);
-            self.opened = opened;
+        let mut contents = self.buffers.take();
+        if let Some(kind) = self.open(from, record, body, &mut contents) {
+            self.opened(line, from, kind, record, &contents, plain);
         } else if facts(line).decrypted {
             self.hide(line, from, record, plain);
         } else {
             self.unreadable(line, from, record);
         }
+        self.buffers.give_back(contents);
     }
 
     /// TLS 1.2 and below: application data without ChangeCipherSpec before it, which the capture missed.
@@ -181,15 +187,21 @@ impl Session {
         }
     }
 
-    /// Decrypts a record to `opened`; says what it holds.
-    fn open(&mut self, from: Peer, record: &Record, body: &[u8]) -> Option<ContentType> {
-        let Reading::Keyed(opener) = &mut self.side[from].reading else { return None };
+    /// Decrypts a record to `contents`; says what they are.
+    fn open(&mut self, from: Peer, record: &Record, body: &[u8], contents: &mut Vec<u8>) -> Option<ContentType> {
+        let Reading::Keyed { opener, failures } = &mut self.side[from].reading else { return None };
         let whole = record.body == Body::Kept;
-        let kind = whole.then(|| opener.open(record.header, body, &mut self.opened)).flatten();
-        if kind.is_none() {
-            opener.skip();
+        if let Some(kind) = whole.then(|| opener.open(record.header, body, contents)).flatten() {
+            *failures = 0;
+            return Some(kind);
         }
-        kind
+        opener.skip();
+        *failures = failures.saturating_add(1);
+        if *failures >= MAX_FAILURES {
+            self.side[from].reading = Reading::Sealed;
+            self.side[from].records.set_interest(Interest::NoApplicationData);
+        }
+        None
     }
 
     fn opened(
@@ -204,13 +216,11 @@ impl Session {
         if kind != ContentType::ApplicationData {
             return self.readable(line, from, kind, bytes, record.packet());
         }
-        let early = matches!(&self.side[from].reading, Reading::Keyed(opener) if opener.is_early());
+        let early = matches!(&self.side[from].reading, Reading::Keyed { opener, .. } if opener.is_early());
         if early && !self.early.is_taken() {
             return;
         }
-        if let Some(inferred) = self.inferred.take() {
-            inferred.withdraw(line);
-        }
+        self.keyless.withdraw(line);
         let tls = facts(line);
         tls.decrypted = true;
         tls.keys_missing = false;
@@ -222,14 +232,8 @@ impl Session {
     fn hide(&mut self, line: &mut Timeline, from: Peer, record: &Record, plain: &mut dyn Application) {
         if record.header.kind == ContentType::ApplicationData {
             let start = Mark { packet: record.packet(), offset: record.start.offset };
-            plain.gap(line, from, u64::from(self.plain_len(record)), start);
+            plain.gap(line, from, u64::from(self.handshake.plain_len(record.header.len)), start);
         }
-    }
-
-    /// The length of a record's contents, as near as its own length tells.
-    fn plain_len(&self, record: &Record) -> u32 {
-        let tls13 = if self.handshake.is_tls13() { Tls13::Yes } else { Tls13::No };
-        record.header.len.saturating_sub(self.suite().map_or(USUAL_OVERHEAD, |suite| suite.overhead(tls13)))
     }
 
     /// A record in clear, or the contents of one that was decrypted.
@@ -254,7 +258,9 @@ impl Session {
             let effect = self.handshake.message(facts(line), from, kind, body, packet);
             self.apply(from, effect);
         }
-        self.side[from].messages = messages;
+        if !messages.is_idle() {
+            self.side[from].messages = messages;
+        }
     }
 
     fn apply(&mut self, from: Peer, effect: Effect) {
@@ -276,7 +282,7 @@ impl Session {
         let side = &mut self.side[from];
         let interest = if opener.is_some() { Interest::Everything } else { Interest::NoApplicationData };
         side.records.set_interest(interest);
-        side.reading = opener.map_or(Reading::Sealed, Reading::Keyed);
+        side.reading = opener.map_or(Reading::Sealed, |opener| Reading::Keyed { opener, failures: 0 });
     }
 
     fn opener(&self, from: Peer) -> Option<Opener> {
@@ -285,13 +291,13 @@ impl Session {
     }
 
     fn update_key(&mut self, from: Peer) {
-        if let Reading::Keyed(opener) = &mut self.side[from].reading {
+        if let Reading::Keyed { opener, .. } = &mut self.side[from].reading {
             opener.update_key();
         }
     }
 
     fn skip_numbers(&mut self, from: Peer, bytes: u64) {
-        if let Reading::Keyed(opener) = &mut self.side[from].reading {
+        if let Reading::Keyed { opener, .. } = &mut self.side[from].reading {
             opener.lose(bytes);
         }
     }
@@ -319,76 +325,13 @@ impl Session {
         if record.body != Body::Damaged && self.should_have_keys() {
             facts(line).keys_missing = true;
         }
-        let sealed = Sealed { start: record.start, end: record.end, plain: self.plain_len(record) };
-        match record.header.kind {
-            ContentType::ApplicationData if self.handshake.is_tls13() => self.unreadable_tls13(line, from, sealed),
-            ContentType::ApplicationData => self.infer(line, from, sealed),
-            ContentType::Handshake if !self.handshake.has_finished(from) => {
-                self.handshake.finished(facts(line), from, record.packet());
-            }
-            ContentType::Alert => alert::unreadable(facts(line), from, record.packet()),
-            _ => {}
-        }
-    }
-
-    /// In TLS 1.3 an encrypted record may hold anything: where the handshake stands says what is due.
-    fn unreadable_tls13(&mut self, line: &mut Timeline, from: Peer, record: Sealed) {
-        if from == Peer::Origin && self.flights.is_waiting() {
-            self.conclude_flight(line);
-        }
-        if self.handshake.has_finished(Peer::Edge) {
-            return self.infer(line, from, record);
-        }
-        let finished = self.suite().map_or(USUAL_VERIFY_DATA, |suite| suite.verify_data_len());
-        let tls = facts(line);
-        match from {
-            _ if record.may_be_alert() => alert::unreadable(tls, from, record.packet()),
-            Peer::Origin => self.flights.origin(&mut self.handshake, tls, record, finished_len(finished)),
-            Peer::Edge => self.flights.edge(&mut self.handshake, tls, record, finished_len(finished)),
-        }
-        if self.flights.is_overdue() {
-            self.conclude_flight(line);
-        }
-    }
-
-    fn conclude_flight(&mut self, line: &mut Timeline) {
-        for record in self.flights.conclude(&mut self.handshake, facts(line)) {
-            self.infer(line, Peer::Edge, record);
-        }
-    }
-
-    /// Application data that nobody can read: part of an exchange.
-    fn infer(&mut self, line: &mut Timeline, from: Peer, record: Sealed) {
-        let tickets = self.origin_tickets();
-        let tls = facts(line);
-        if tls.joined_late || self.handshake.damaged || self.handshake.choice.is_none() {
-            // Nor from what follows: the handshake is not known, or the edge sends early data.
-            self.handshake.damaged = true;
-            return;
-        }
-        let phase = tls.phase;
-        let inferred = self.inferred.get_or_insert_with(|| Inferred::new(tls, tickets));
-        if self.handshake.is_tls13() && record.may_be_alert() {
-            inferred.alert_or_record(line, from, record, phase);
-        } else {
-            inferred.record(line, from, record);
-        }
-    }
-
-    fn origin_tickets(&self) -> OriginTickets {
-        match &self.handshake.offer {
-            _ if !self.handshake.is_tls13() => OriginTickets::InHandshake,
-            Some(offer) if offer.takes_tickets => OriginTickets::AsRecords,
-            _ => OriginTickets::NotTaken,
-        }
-    }
-
-    fn suite(&self) -> Option<Suite> {
-        self.handshake.choice.as_ref().and_then(|choice| Suite::of(choice.cipher))
+        let plain = self.handshake.plain_len(record.header.len);
+        let sealed = Sealed { start: record.start, end: record.end, plain };
+        self.keyless.record(line, &mut self.handshake, from, record.header.kind, sealed);
     }
 
     fn should_have_keys(&self) -> bool {
-        !self.keys.is_empty() && self.handshake.offer.is_some() && self.suite().is_some()
+        !self.keys.is_empty() && self.handshake.offer.is_some() && self.handshake.suite().is_some()
     }
 
     /// Records are missing.
@@ -398,9 +341,7 @@ impl Session {
         if facts(line).handshake_done.is_none() {
             self.miss_message(from);
         }
-        if let Some(inferred) = &self.inferred {
-            inferred.gap(line);
-        }
+        self.keyless.gap(line, &mut self.handshake);
         if facts(line).decrypted {
             plain.gap(line, from, bytes, at);
         }
@@ -431,7 +372,5 @@ fn not_tls(line: &mut Timeline, from: Peer, at: Mark, preview: &[u8]) {
 
 /// Bytes that may be missing with a ChangeCipherSpec: the Finished behind it.
 const MISSED_WITH_CHANGE: u64 = 64;
-/// Bytes that an AEAD cipher adds to the contents of a record.
-const USUAL_OVERHEAD: u32 = 17;
-/// Bytes of `verify_data` with SHA-256.
-const USUAL_VERIFY_DATA: u32 = 32;
+/// Records that cannot be read, one behind the other, after which keys are taken for wrong ones.
+const MAX_FAILURES: u32 = 64;

@@ -9,7 +9,39 @@ use crate::tcp::Application;
 use crate::timeline::{
     ByPeer, Endpoint, Fin, Mark, PacketRef, Peer, Rst, RstLook, RstSender, Start, Time, Timeline, Tls,
 };
-use crate::tls::Session;
+use crate::tls::{KeyLog, Session, TrustAnchors};
+
+/// A file of `testdata/tls`.
+pub fn testdata(name: &str) -> Vec<u8> {
+    let path = format!("{}/testdata/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The capture without the packets of these numbers.
+pub fn without(capture: &[u8], numbers: &[usize]) -> Vec<u8> {
+    let mut rest = capture[..24].to_vec();
+    let mut at = 24;
+    for (index, (_, _, bytes)) in packets(capture).iter().enumerate() {
+        let end = at + 16 + bytes.len();
+        if !numbers.contains(&(index + 1)) {
+            rest.extend(&capture[at..end]);
+        }
+        at = end;
+    }
+    rest
+}
+
+/// A small generator of numbers that look random, and are the same in each run.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
 
 /// What became of one connection.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +77,61 @@ impl Application for Plain {
     fn end_of_stream(&mut self, _line: &mut Timeline, _from: Peer, _at: Mark) {}
 
     fn finish(&mut self, _line: &mut Timeline) {}
+}
+
+/// A record with this type and body.
+pub fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind, 3, 3][..], &(body.len() as u16).to_be_bytes(), body].concat()
+}
+
+/// An encrypted record of TLS 1.3 with AES-GCM whose contents are `plain` bytes long.
+pub fn sealed(plain: usize) -> Vec<u8> {
+    record(23, &vec![0xa5; plain + 17])
+}
+
+/// An encrypted record of TLS 1.2 with AES-GCM whose contents are `plain` bytes long.
+pub fn sealed_tls12(kind: u8, plain: usize) -> Vec<u8> {
+    record(kind, &vec![0xa5; plain + 24])
+}
+
+/// A ClientHello for TLS 1.3 and 1.2 that takes tickets and offers `protocols`.
+pub fn client_hello(protocols: &[&str]) -> Vec<u8> {
+    let names: Vec<u8> = protocols.iter().flat_map(|name| [&[name.len() as u8], name.as_bytes()].concat()).collect();
+    let alpn = [&(names.len() as u16).to_be_bytes()[..], &names].concat();
+    let body = [&[3, 3][..], &[7; 32], &[0, 0, 4, 0x13, 0x01, 0xc0, 0x2f, 1, 0]].concat();
+    let list: [(u16, &[u8]); 3] = [(16, &alpn), (43, &[4, 3, 4, 3, 3]), (45, &[1, 1])];
+    record(22, &message(1, &[body, extensions(&list)].concat()))
+}
+
+/// A ServerHello with this version and suite.
+pub fn server_hello(version: u16, cipher: u16, protocol: Option<&str>) -> Vec<u8> {
+    let alpn = protocol.map(|name| {
+        let len = name.len() as u8;
+        [&[0, len + 1, len][..], name.as_bytes()].concat()
+    });
+    let version = version.to_be_bytes();
+    let mut list: Vec<(u16, &[u8])> = vec![(43, &version)];
+    list.extend(alpn.as_deref().map(|alpn| (16, alpn)));
+    let body = [&[3, 3][..], &[8; 32], &[0], &cipher.to_be_bytes(), &[0]].concat();
+    record(22, &message(2, &[body, extensions(&list)].concat()))
+}
+
+/// A handshake message.
+pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind, 0][..], &(body.len() as u16).to_be_bytes(), body].concat()
+}
+
+fn extensions(list: &[(u16, &[u8])]) -> Vec<u8> {
+    let one = |(kind, content): &(u16, &[u8])| {
+        [&kind.to_be_bytes()[..], &(content.len() as u16).to_be_bytes(), content].concat()
+    };
+    let bytes: Vec<u8> = list.iter().flat_map(one).collect();
+    [&(bytes.len() as u16).to_be_bytes()[..], &bytes].concat()
+}
+
+/// A session without keys.
+pub fn keyless() -> Session {
+    Session::new(KeyLog::new(), TrustAnchors::bundled())
 }
 
 /// One connection that is being driven.
@@ -86,6 +173,36 @@ impl Driver {
         let packet = self.packet(seconds);
         let received = self.streams[from.other()].offset;
         self.acknowledge(from, received, packet);
+        self.deliver(from, bytes, packet);
+        self
+    }
+
+    /// A handshake of TLS 1.3 without keys, up to the edge's Finished.
+    pub fn established(protocols: &[&str]) -> Self {
+        let mut driver = Self::new(keyless());
+        driver.handshake_up_to_origin(protocols);
+        driver.edge(&[CHANGE_CIPHER_SPEC, &sealed(FINISHED)].concat(), 0.2);
+        driver
+    }
+
+    /// The same, up to the origin's Finished.
+    pub fn handshake_up_to_origin(&mut self, protocols: &[&str]) {
+        self.edge(&client_hello(protocols), 0.0);
+        let flight = [server_hello(0x0304, 0x1301, None), CHANGE_CIPHER_SPEC.to_vec(), sealed(23), sealed(600)];
+        self.origin(&[flight.concat(), sealed(79), sealed(FINISHED)].concat(), 0.1);
+    }
+
+    pub fn edge(&mut self, bytes: &[u8], seconds: f64) -> &mut Self {
+        self.send(Peer::Edge, bytes, seconds)
+    }
+
+    pub fn origin(&mut self, bytes: &[u8], seconds: f64) -> &mut Self {
+        self.send(Peer::Origin, bytes, seconds)
+    }
+
+    /// As [`Self::send`], by a peer that has received nothing new.
+    pub fn send_unaware(&mut self, from: Peer, bytes: &[u8], seconds: f64) -> &mut Self {
+        let packet = self.packet(seconds);
         self.deliver(from, bytes, packet);
         self
     }
@@ -146,6 +263,11 @@ impl Driver {
         });
     }
 }
+
+/// ChangeCipherSpec.
+pub const CHANGE_CIPHER_SPEC: &[u8] = &[20, 3, 3, 0, 1, 1];
+/// Bytes of a Finished message with SHA-256.
+pub const FINISHED: usize = 36;
 
 /// Every TCP connection of a classic capture file, in the order of their first packets. Whatever lies behind a
 /// hole at the end is given after a gap.

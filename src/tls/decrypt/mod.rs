@@ -20,7 +20,7 @@ use crate::timeline::{Peer, TlsVersion};
 
 /// Decrypts the records of one peer.
 pub(super) enum Opener {
-    Tls12(Box<tls12::Opener>),
+    Tls12(tls12::Opener),
     Tls13(tls13::Opener),
 }
 
@@ -39,7 +39,7 @@ impl Opener {
         let secret = keys.secret(Label::ClientRandom, client_random)?;
         let mac_order = if choice.encrypt_then_mac { MacOrder::EncryptThenMac } else { MacOrder::MacThenEncrypt };
         let agreed = Agreed { version: choice.version, client_random, server_random: &choice.random, mac_order };
-        tls12::Opener::new(suite, &agreed, secret.bytes(), from).map(|opener| Self::Tls12(Box::new(opener)))
+        tls12::Opener::new(suite, &agreed, secret.bytes(), from).map(Self::Tls12)
     }
 
     /// TLS 1.3. Application data is decrypted only where the secrets of both peers are known: half of a

@@ -28,7 +28,7 @@ enum Protection {
         aead: Box<dyn Unseal>,
         iv: [u8; NONCE_LEN],
     },
-    Cbc(Cbc),
+    Cbc(Box<Cbc>),
 }
 
 /// What both peers agreed on.
@@ -91,7 +91,7 @@ impl Protection {
                 let mac_key = keys.own(mac.len())?;
                 let aes_key = keys.own(key.len())?;
                 let chained = (agreed.version <= TlsVersion::TLS_1_0).then(|| keys.own(IV_LEN)).flatten();
-                Self::Cbc(Cbc::new((key, aes_key), (mac, mac_key), agreed.mac_order, chained)?)
+                Self::Cbc(Box::new(Cbc::new((key, aes_key), (mac, mac_key), agreed.mac_order, chained)?))
             }
         })
     }

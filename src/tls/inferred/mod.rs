@@ -6,13 +6,17 @@
 //! look like one. Nobody can see here whether a response is whole: it counts as complete once the next request
 //! begins or the connection is closed in order.
 
-use std::borrow::Cow;
+mod exchange;
+mod sizes;
 
+use self::exchange::{complete_at_close, exchange, response};
+use self::sizes::{
+    LEAST_HTTP1_REQUEST, LEAST_HTTP2_REQUEST, MAX_PREFACE, MAX_SETTINGS, MAX_TICKET, USUAL_TICKETS, is_control,
+    is_upload,
+};
 use super::alert;
 use super::flight::Sealed;
-use crate::timeline::{
-    ByPeer, Close, Coding, Exchange, Framing, HandshakePhase, Mark, Peer, Request, Response, Timeline, Tls, Visibility,
-};
+use crate::timeline::{ByPeer, Exchange, HandshakePhase, Peer, Timeline, Tls, Visibility};
 
 /// What is inferred on one connection.
 #[derive(Debug)]
@@ -118,7 +122,11 @@ impl Inferred {
     /// Nothing more will come.
     pub(super) fn finish(&mut self, line: &mut Timeline) {
         let closed = line.closes().next().is_some();
-        let responding = self.latest(line).is_some_and(|exchange| exchange.response.is_some());
+        if closed {
+            self.drop_control();
+        }
+        self.accept_weak(line);
+        let responding = has_response(line);
         for from in [Peer::Edge, Peer::Origin] {
             if closed || !responding {
                 self.tell_alerts(line, from);
@@ -126,11 +134,7 @@ impl Inferred {
                 self.settle_tail(line, from);
             }
         }
-        let control = self.protocol == Protocol::Http2 && self.weak.is_some_and(|record| is_control(record.plain));
-        if !closed || !control {
-            self.accept_weak(line);
-        }
-        self.complete_at_close(line);
+        complete_at_close(line, self.number);
     }
 
     /// Forgets what was inferred: the connection can be decrypted after all.
@@ -189,6 +193,7 @@ impl Inferred {
         if self.number == 0 || self.hold(line, record) {
             return;
         }
+        self.drop_control();
         self.accept_weak(line);
         self.respond(line, record);
     }
@@ -248,6 +253,12 @@ impl Inferred {
             self.weak = Some(record);
         }
         ticket || control
+    }
+
+    /// Control frames were no response: the response came behind them, or none at all.
+    fn drop_control(&mut self) {
+        let control = |record: &Sealed| self.protocol == Protocol::Http2 && is_control(record.plain);
+        self.weak = self.weak.filter(|record| !control(record));
     }
 
     fn accept_weak(&mut self, line: &mut Timeline) {
@@ -323,20 +334,6 @@ impl Inferred {
             Protocol::Http2 | Protocol::Undecided => LEAST_HTTP2_REQUEST,
         }
     }
-
-    /// An orderly close completes the response; so does a reset after it had been quiet for long.
-    fn complete_at_close(&self, line: &mut Timeline) {
-        let first = line.closes().next().map(|close| match close {
-            Close::Fin { fin, .. } => (fin.packet, Ending::Orderly),
-            Close::Rst { rst, .. } => (rst.packet, Ending::Reset),
-        });
-        let Some((packet, ending)) = first else { return };
-        let Some(response) = self.latest(line).and_then(|exchange| exchange.response.as_mut()) else { return };
-        let quiet = packet.time.nanos_since(response.latest.packet.time);
-        if ending == Ending::Orderly || quiet >= QUIET_NS {
-            response.end = response.end.or(Some(response.latest));
-        }
-    }
 }
 
 /// Where the origin's tickets would be found.
@@ -350,71 +347,8 @@ pub(super) enum OriginTickets {
     NotTaken,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    Orderly,
-    Reset,
-}
-
 fn has_response(line: &Timeline) -> bool {
     line.exchanges.last().is_some_and(|exchange| exchange.response.is_some())
-}
-
-/// True where a record goes on with a long body, to which the origin may have answered already.
-fn is_upload(before: Option<Sealed>, record: Sealed) -> bool {
-    before.is_some_and(|before| {
-        let pause = record.packet().time.nanos_since(before.packet().time);
-        before.plain >= LEAST_UPLOAD && pause <= UPLOAD_PAUSE_NS
-    })
-}
-
-/// SETTINGS acknowledgment (9 bytes), WINDOW_UPDATE or RST_STREAM (13), PING or GOAWAY (17), or two of them.
-fn is_control(plain: u32) -> bool {
-    matches!(plain, 9 | 13 | 17 | 18 | 22 | 26 | 30 | 34)
-}
-
-fn exchange(number: u32, record: Sealed) -> Exchange {
-    let request = Request {
-        start: record.start,
-        head_end: None,
-        end: Some(record.end),
-        method: Cow::Borrowed(""),
-        target: String::new(),
-        host: None,
-        ray: None,
-        request_id: None,
-        framing: Framing::Unknown,
-        body_bytes: u64::from(record.plain),
-        close: false,
-        expect_continue: false,
-        cancelled: None,
-    };
-    Exchange { number, stream: None, request, interim: Vec::new(), response: None, visibility: Visibility::Inferred }
-}
-
-fn response(start: Mark) -> Response {
-    Response {
-        start,
-        head_end: None,
-        end: None,
-        latest: start,
-        status: None,
-        minor_version: None,
-        framing: Framing::Unknown,
-        body_bytes: 0,
-        head_bytes: 0,
-        largest_field: 0,
-        largest_field_name: String::new(),
-        fields: 0,
-        close: false,
-        server: None,
-        via: None,
-        content_type: None,
-        coding: Coding::Identity,
-        deviations: Vec::new(),
-        preview: Vec::new(),
-        grpc_status: None,
-    }
 }
 
 /// Most exchanges kept of one connection: older ones that are complete are only counted.
@@ -423,21 +357,6 @@ const MAX_KEPT: usize = 64;
 const MAX_TAIL: usize = 3;
 /// Most records of the origin before the edge's first that are looked at.
 const MAX_GREETING: usize = 8;
-/// Most bytes of the edge's preface: 24, SETTINGS with eight settings, WINDOW_UPDATE, and a little.
-const MAX_PREFACE: u32 = 110;
-/// Most bytes of the origin's SETTINGS, with the frames that come with it.
-const MAX_SETTINGS: u32 = 110;
-/// Most bytes of a ticket: above, origins cut long responses into records of equal size.
-const MAX_TICKET: u32 = 1_100;
-/// Tickets that an origin sends (OpenSSL: 2). A third record of that size is taken for a response.
-const USUAL_TICKETS: u32 = 2;
-/// `GET / HTTP/1.1`, an empty Host field and the empty line are 25 bytes.
-const LEAST_HTTP1_REQUEST: u32 = 25;
-/// A HEADERS frame with a path and a Host of some letters; control frames that come together are shorter.
-const LEAST_HTTP2_REQUEST: u32 = 36;
-/// A record of the edge above this is part of a body.
-const LEAST_UPLOAD: u32 = 4_096;
-/// Longest pause between records of one body.
-const UPLOAD_PAUSE_NS: i64 = 100_000_000;
-/// A response after which the origin was quiet for this long was not cut off by the reset that follows.
-const QUIET_NS: i64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests;
