@@ -33,6 +33,29 @@ fn tls_captures_without_keys_raise_no_false_alarm() {
     assert!(false_alarms.is_empty(), "{false_alarms:#?}");
 }
 
+#[test]
+fn every_verdict_has_its_proof_in_the_capture() {
+    for folder in ["plain", "tls"] {
+        for (name, report) in reports(folder) {
+            let packets = report["captures"][0]["packets"].as_u64().unwrap();
+            for incident in report["incidents"].as_array().unwrap() {
+                let proof: Vec<u64> = incident["evidence"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|evidence| evidence["packet"].as_u64().unwrap())
+                    .collect();
+                assert!(!proof.is_empty(), "{name}: {} has no evidence", incident["cause"]);
+                assert!(proof.iter().all(|packet| (1..=packets).contains(packet)), "{name}: {proof:?}");
+                assert!(proof.is_sorted(), "{name}: {} tells its evidence out of order: {proof:?}", incident["cause"]);
+                let fault = incident["fault"]["packet"].as_u64().unwrap();
+                let certain = incident["confidence"] == "certain";
+                assert!(!certain || proof.contains(&fault), "{name}: certain of packet {fault}, proved by {proof:?}");
+            }
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Keys {
     Given,
@@ -50,20 +73,33 @@ fn assert_score(folder: &str, keys: Keys) {
 }
 
 fn score(folder: &str, keys: Keys) -> Score {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/corpus").join(folder);
-    let mut labels: Vec<PathBuf> = std::fs::read_dir(&root)
+    let mut score = Score::default();
+    for label in labels(folder) {
+        let report = analyze(&root(folder), &label, keys);
+        judge(&label, &report, keys, &mut score);
+    }
+    score
+}
+
+fn reports(folder: &str) -> impl Iterator<Item = (String, Value)> {
+    labels(folder).into_iter().map(move |label| {
+        let report = analyze(&root(folder), &label, Keys::Given);
+        (label["capture"].as_str().unwrap().to_owned(), report)
+    })
+}
+
+fn root(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/corpus").join(folder)
+}
+
+fn labels(folder: &str) -> Vec<Value> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(root(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .collect();
-    labels.sort();
-    let mut score = Score::default();
-    for path in labels {
-        let label: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        let report = analyze(&root, &label, keys);
-        judge(&label, &report, keys, &mut score);
-    }
-    score
+    files.sort();
+    files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
 }
 
 fn analyze(root: &Path, label: &Value, keys: Keys) -> Value {

@@ -122,3 +122,18 @@ fn id(line: &Timeline, scope: Scope) -> String {
     let folded = hash ^ (hash >> 40);
     (0..8).map(|digit| char::from(ALPHABET[(folded >> (digit * 5)) as usize & 31])).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_cause_has_a_detector_and_every_detector_its_causes() {
+        let known: BTreeSet<&str> = Catalogue::built_in().entries().iter().map(|entry| entry.id).collect();
+        let found: BTreeSet<&str> =
+            DETECTORS.iter().flat_map(|detector| detector.causes).map(|cause| cause.0).collect();
+        assert_eq!(known, found);
+    }
+}

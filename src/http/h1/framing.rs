@@ -149,39 +149,46 @@ mod tests {
         (result, rules)
     }
 
+    /// Fields, the framing that they give, and the rules that they break.
+    struct Row(&'static [(&'static str, &'static str)], Framing, &'static [Rule]);
+
     #[test]
     fn the_length_of_a_body_is_told_as_rfc_9112_has_it() {
-        let table: &[(&[(&str, &str)], Framing, &[Rule])] = &[
-            (&[], Framing::UntilClose, &[]),
-            (&[("Content-Length", "0")], Framing::Length(0), &[]),
-            (&[("content-length", "12")], Framing::Length(12), &[]),
-            (&[("Content-Length", "12, 12")], Framing::Length(12), &[]),
-            (&[("Content-Length", "12"), ("Content-Length", "12")], Framing::Length(12), &[]),
-            (&[("Content-Length", "3, 4")], Framing::UntilClose, &[Rule::ContentLengthDiffers]),
-            (&[("Content-Length", "3"), ("Content-Length", "4")], Framing::UntilClose, &[Rule::ContentLengthDiffers]),
-            (&[("Content-Length", "-1")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
-            (&[("Content-Length", "+3")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
-            (&[("Content-Length", "")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
-            (&[("Content-Length", "0x10")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
-            (&[("Content-Length", "1 2")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
-            (&[("Content-Length", "99999999999999999999")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
-            (&[("Transfer-Encoding", "chunked")], Framing::Chunked, &[]),
-            (&[("Transfer-Encoding", "gzip, Chunked")], Framing::Chunked, &[]),
-            (&[("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked")], Framing::Chunked, &[]),
-            (&[("Transfer-Encoding", "gzip")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
-            (&[("Transfer-Encoding", "identity")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
-            (&[("Transfer-Encoding", "xchunked")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
-            (&[("Transfer-Encoding", "chunked, gzip")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
-            (&[("Transfer-Encoding", "chunked, chunked")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
-            (&[("Transfer-Encoding", "chunked;q=1")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
-            (
+        let table = [
+            Row(&[], Framing::UntilClose, &[]),
+            Row(&[("Content-Length", "0")], Framing::Length(0), &[]),
+            Row(&[("content-length", "12")], Framing::Length(12), &[]),
+            Row(&[("Content-Length", "12, 12")], Framing::Length(12), &[]),
+            Row(&[("Content-Length", "12"), ("Content-Length", "12")], Framing::Length(12), &[]),
+            Row(&[("Content-Length", "3, 4")], Framing::UntilClose, &[Rule::ContentLengthDiffers]),
+            Row(
+                &[("Content-Length", "3"), ("Content-Length", "4")],
+                Framing::UntilClose,
+                &[Rule::ContentLengthDiffers],
+            ),
+            Row(&[("Content-Length", "-1")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
+            Row(&[("Content-Length", "+3")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
+            Row(&[("Content-Length", "")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
+            Row(&[("Content-Length", "0x10")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
+            Row(&[("Content-Length", "1 2")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
+            Row(&[("Content-Length", "99999999999999999999")], Framing::UntilClose, &[Rule::ContentLengthMalformed]),
+            Row(&[("Transfer-Encoding", "chunked")], Framing::Chunked, &[]),
+            Row(&[("Transfer-Encoding", "gzip, Chunked")], Framing::Chunked, &[]),
+            Row(&[("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked")], Framing::Chunked, &[]),
+            Row(&[("Transfer-Encoding", "gzip")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
+            Row(&[("Transfer-Encoding", "identity")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
+            Row(&[("Transfer-Encoding", "xchunked")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
+            Row(&[("Transfer-Encoding", "chunked, gzip")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
+            Row(&[("Transfer-Encoding", "chunked, chunked")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
+            Row(&[("Transfer-Encoding", "chunked;q=1")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
+            Row(
                 &[("Transfer-Encoding", "chunked"), ("Content-Length", "3")],
                 Framing::Chunked,
                 &[Rule::TransferEncodingAndLength],
             ),
         ];
-        for (fields, wanted, rules) in table {
-            assert_eq!(framing(fields), (*wanted, rules.to_vec()), "{fields:?}");
+        for Row(fields, wanted, rules) in table {
+            assert_eq!(framing(fields), (wanted, rules.to_vec()), "{fields:?}");
         }
     }
 }
