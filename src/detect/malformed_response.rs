@@ -84,9 +84,11 @@ fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: C
 /// The cause that a broken rule of HTTP/1 belongs to.
 fn cause(rule: Rule) -> Option<Cause> {
     Some(match rule {
-        Rule::VersionMalformed | Rule::StatusCodeMissing | Rule::StatusLineMalformed | Rule::ReasonPhraseControl => {
-            MALFORMED_STATUS_LINE
-        }
+        Rule::EmptyLineFirst
+        | Rule::VersionMalformed
+        | Rule::StatusCodeMissing
+        | Rule::StatusLineMalformed
+        | Rule::ReasonPhraseControl => MALFORMED_STATUS_LINE,
         Rule::StatusCodeNotThreeDigits | Rule::StatusCodeOutOfRange => INVALID_STATUS_CODE,
         Rule::LineFeedAlone
         | Rule::BareCarriageReturn

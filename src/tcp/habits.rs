@@ -1,7 +1,7 @@
 //! What the packets of one sender have in common: the measure for packets that only claim to be its own.
 
 use crate::timeline::PacketRef;
-use crate::wire::{Flags, Segment, SeqNumber, Timestamps};
+use crate::wire::{Flags, Segment, SeqNumber};
 
 /// Two identical segments this close together are one segment that was captured twice.
 const TWICE_NS: i64 = 2_000_000;
@@ -21,7 +21,7 @@ pub(super) struct Habits {
     last_id: Option<u16>,
     steps: u32,
     leaps: u32,
-    last: Option<Header>,
+    last: Option<(Header, PacketRef)>,
 }
 
 /// What makes two segments the same one.
@@ -33,12 +33,12 @@ struct Header {
     window: u16,
     id: Option<u16>,
     payload_len: u32,
-    timestamps: Option<Timestamps>,
-    packet: PacketRef,
+    /// The beginning of the options: as a rule the timestamps (RFC 7323), which tell a copy from a repetition.
+    options: [u8; OPTIONS],
 }
 
 impl Header {
-    fn of(segment: &Segment<'_>, packet: PacketRef) -> Self {
+    fn of(segment: &Segment<'_>) -> Self {
         Self {
             sequence: segment.seq,
             acknowledgment: segment.ack,
@@ -46,23 +46,33 @@ impl Header {
             window: segment.window,
             id: segment.ip.id,
             payload_len: segment.payload_len,
-            timestamps: segment.options.timestamps(),
-            packet,
+            options: beginning(segment.options.bytes()),
         }
     }
+}
+
+/// Bytes of the options that are compared.
+const OPTIONS: usize = 12;
+
+fn beginning(options: &[u8]) -> [u8; OPTIONS] {
+    let mut beginning = [0; OPTIONS];
+    for (place, &byte) in beginning.iter_mut().zip(options) {
+        *place = byte;
+    }
+    beginning
 }
 
 impl Habits {
     /// True where the segment is the one before it, captured a second time: at a mirror port, or on the way
     /// through several interfaces of one host. Retransmissions come later, or with another IP id or timestamp.
     pub(super) fn seen_twice(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
-        let header = Header::of(segment, packet);
-        let twice = self.last.as_ref().is_some_and(|last| {
-            let near = packet.time.nanos_since(last.packet.time) <= TWICE_NS;
-            near && *last == Header { packet: last.packet, ..Header::of(segment, packet) }
-        });
+        let header = Header::of(segment);
+        let twice = self
+            .last
+            .as_ref()
+            .is_some_and(|(last, at)| *last == header && packet.time.nanos_since(at.time) <= TWICE_NS);
         if !twice {
-            self.last = Some(header);
+            self.last = Some((header, packet));
         }
         twice
     }

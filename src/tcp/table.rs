@@ -14,10 +14,10 @@ use crate::wire::{IcmpError, Segment};
 const LINGER_NS: i64 = 10_000_000_000;
 
 /// Closed connections that are kept at one time.
-const LINGER_LIMIT: usize = 8192;
+const LINGER_LIMIT: usize = 1024;
 
 /// Connections of which only SYNs and SYN-ACKs were seen that are kept at one time: a SYN flood holds no more.
-const HALF_OPEN_LIMIT: usize = 16_384;
+const HALF_OPEN_LIMIT: usize = 4096;
 
 /// A connection's addresses and ports, the smaller endpoint first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

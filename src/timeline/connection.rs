@@ -94,13 +94,10 @@ impl Timeline {
 
     /// Every FIN and RST of both peers in the order of the packets.
     pub fn closes(&self) -> impl Iterator<Item = Close<'_>> {
-        let mut all: Vec<Close<'_>> = Vec::new();
-        for from in [Peer::Edge, Peer::Origin] {
-            all.extend(self.direction[from].fins.iter().map(|fin| Close::Fin { from, fin }));
-            all.extend(self.direction[from].rsts.iter().map(|rst| Close::Rst { from, rst }));
-        }
-        all.sort_by_key(|close| close.packet().number);
-        all.into_iter()
+        let fins = |from: Peer| self.direction[from].fins.iter().map(move |fin| Close::Fin { from, fin });
+        let rsts = |from: Peer| self.direction[from].rsts.iter().map(move |rst| Close::Rst { from, rst });
+        let edge = in_order(fins(Peer::Edge), rsts(Peer::Edge));
+        in_order(edge, in_order(fins(Peer::Origin), rsts(Peer::Origin)))
     }
 
     /// The first FIN or RST that `from` sent.
@@ -120,6 +117,21 @@ impl Timeline {
     pub fn delivered(&self, from: Peer, offset: u64) -> bool {
         self.direction[from].acked >= offset
     }
+}
+
+/// Merges closes that stand in the order of their packets.
+fn in_order<'a>(
+    one: impl Iterator<Item = Close<'a>>,
+    other: impl Iterator<Item = Close<'a>>,
+) -> impl Iterator<Item = Close<'a>> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || {
+        let first = match (one.peek(), other.peek()) {
+            (Some(a), Some(b)) => a.packet().number <= b.packet().number,
+            (a, _) => a.is_some(),
+        };
+        if first { one.next() } else { other.next() }
+    })
 }
 
 /// A FIN or a RST with its sender.

@@ -43,6 +43,8 @@ macro_rules! rules {
 rules! {
     /// The response does not begin with `HTTP/` at all.
     NoStatusLine, "RFC 9112 section 4", "does not begin with a status line";
+    /// An empty line stands before the status line: servers skip one before a request line, clients do not.
+    EmptyLineFirst, "RFC 9112 section 2.2", "begins with an empty line before its status line";
     /// It begins as HTTP, and its version is not `HTTP/1.` and a digit.
     VersionMalformed, "RFC 9112 section 2.3", "has a malformed HTTP version";
     /// The status line has no status code.

@@ -40,7 +40,7 @@ impl Default for Edge {
             idle_timeout_s: 900.0,
             header_limit: 16 * 1024,
             headers_limit: 32 * 1024,
-            tolerates: vec![Rule::LineFeedAlone, Rule::FoldedLine],
+            tolerates: vec![Rule::LineFeedAlone, Rule::FoldedLine, Rule::EmptyLineFirst],
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::timeline::Rule;
 /// Bytes of one chunk-size line or trailer line; a longer one is no chunk framing any more.
 const LINE_LIMIT: usize = 16 * 1024;
 
+/// Hexadecimal digits of 64 bits.
+const SIZE_DIGITS: usize = 16;
+
 /// Where the reader stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
@@ -107,8 +110,9 @@ impl Chunks {
         let taken = end.map_or(bytes.len(), |end| end + 1);
         self.line.extend_from_slice(bytes.get(..taken).unwrap_or_default());
         if end.is_none() {
-            if self.line.len() > LINE_LIMIT {
-                broken(Rule::ChunkSizeMalformed, 0);
+            let before = self.line.len() - taken;
+            if let Some((rule, at)) = self.broken_already() {
+                broken(rule, at.saturating_sub(before));
                 self.state = State::Broken;
             }
             return Step { taken, data: 0 };
@@ -128,6 +132,27 @@ impl Chunks {
         Step { taken, data: 0 }
     }
 
+    /// What breaks a line whose end has not come yet: no end can mend it.
+    fn broken_already(&self) -> Option<(Rule, usize)> {
+        if self.line.len() > LINE_LIMIT {
+            return Some((Rule::ChunkSizeMalformed, LINE_LIMIT));
+        }
+        if self.state != State::Size {
+            return None;
+        }
+        let digits = self.line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        let significant = digits.clone().skip_while(|&&byte| byte == b'0').count();
+        let digits = digits.count();
+        if significant > SIZE_DIGITS {
+            return Some((Rule::ChunkSizeTooLarge, 0));
+        }
+        match self.line.get(digits) {
+            Some(b' ' | b'\t' | b';' | b'\r') if digits > 0 => None,
+            Some(_) => Some((Rule::ChunkSizeMalformed, digits)),
+            None => None,
+        }
+    }
+
     /// > chunk-size = 1*HEXDIG
     fn size(&mut self, content: &[u8], crlf: bool, broken: &mut impl FnMut(Rule, usize)) {
         let digits = content.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(content.len());
@@ -139,7 +164,7 @@ impl Chunks {
         }
         let significant = digits.iter().skip_while(|&&byte| byte == b'0').count();
         let size = std::str::from_utf8(digits).ok().and_then(|text| u64::from_str_radix(text, 16).ok());
-        let Some(size) = size.filter(|_| significant <= 16) else {
+        let Some(size) = size.filter(|_| significant <= SIZE_DIGITS) else {
             broken(Rule::ChunkSizeTooLarge, 0);
             self.state = State::Broken;
             return;
@@ -197,6 +222,14 @@ mod tests {
         assert_eq!(read("5;a=b\r\nhello\r\n000\r\nExpires: 0\r\n\r\nrest"), (5, true, vec![]));
         assert_eq!(read("A \r\n0123456789\r\n0\r\n\r\n"), (10, true, vec![]));
         assert_eq!(read("0\r\n\r\n"), (0, true, vec![]));
+    }
+
+    #[test]
+    fn a_size_that_no_line_end_can_mend_is_broken_at_once() {
+        assert_eq!(read("<html>no line end").2, [(Rule::ChunkSizeMalformed, 0)]);
+        assert_eq!(read("12345 bytes to come").2, []);
+        assert_eq!(read("11112222333344445").2, [(Rule::ChunkSizeTooLarge, 0)]);
+        assert_eq!(read("\r").2, [(Rule::ChunkSizeMalformed, 0)]);
     }
 
     #[test]

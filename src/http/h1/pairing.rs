@@ -37,6 +37,10 @@ impl Pairing {
         self.newest += 1;
         self.asks.push_back(asks);
         line.protocol = line.protocol.or(Some("http/1.1"));
+        if line.exchanges.is_empty() {
+            // Many connections carry one exchange only.
+            line.exchanges.reserve_exact(1);
+        }
         line.exchanges.push(Exchange {
             number: self.newest,
             stream: None,

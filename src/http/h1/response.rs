@@ -77,10 +77,12 @@ pub(super) enum Upgrade {
 
 /// Reads the head of a response into its record.
 pub(super) fn read(head: &[u8], places: &Places, response: &mut Response) -> Head {
-    let mut reading = Reading { head, places, response, result: Head::default(), singletons: [None; SINGLETONS.len()] };
+    let singletons = [None; SINGLETONS.len()];
+    let mut reading = Reading { head, places, response, result: Head::default(), singletons, largest: &[] };
     if !reading.fast() {
         reading.slow();
     }
+    reading.response.largest_field_name = text(reading.largest);
     reading.result
 }
 
@@ -100,6 +102,8 @@ struct Reading<'a> {
     result: Head,
     /// The value of each singleton field as it came first.
     singletons: [Option<&'a [u8]>; SINGLETONS.len()],
+    /// Name of the largest field so far.
+    largest: &'a [u8],
 }
 
 impl<'a> Reading<'a> {
@@ -175,7 +179,7 @@ impl<'a> Reading<'a> {
         response.fields += 1;
         if field.len as u64 > response.largest_field {
             response.largest_field = field.len as u64;
-            response.largest_field_name = text(field.name);
+            self.largest = field.name;
         }
         match field.name.len() {
             3 if field.is("via") => response.via = Some(text(field.value)),

@@ -18,6 +18,8 @@ pub(super) struct Responses {
     state: State,
     /// The body of the newest response, where it is coded.
     coded: Option<CodedBody>,
+    /// An empty line that came where a response was awaited.
+    blank: Option<Mark>,
     /// What stands behind a 101 that switches to h2c.
     h2c: Option<Vec<(Vec<u8>, Mark)>>,
 }
@@ -134,6 +136,9 @@ impl Responses {
 
     fn begin(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) -> usize {
         let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        if blank > 0 && pairing.waiting() {
+            self.blank.get_or_insert(start);
+        }
         let Some(rest) = bytes.get(blank..).filter(|rest| !rest.is_empty()) else { return bytes.len() };
         let start = after(start, blank as u64);
         let (owner, asks) = match pairing.next_to_answer() {
@@ -148,7 +153,11 @@ impl Responses {
         if let Owner::Exchange(number) = owner
             && let Some(exchange) = exchange(line, number)
         {
-            exchange.response = Some(response::begun(start));
+            let mut response = response::begun(start);
+            if let Some(blank) = self.blank.take() {
+                note(&mut response, Rule::EmptyLineFirst, 0, blank, b"\r\n");
+            }
+            exchange.response = Some(response);
         }
         let begun = Begun { owner, asks, start, partial: Partial::default() };
         if let Some(len) = end_of_head(rest).filter(|_| status_line::begins(rest) == Begins::Http) {
