@@ -102,6 +102,66 @@ fn a_capture_that_is_not_there_is_named() {
     assert!(!stderr(&hostile).contains('\x1b'), "{hostile:?}");
 }
 
+/// A capture of the corpus, changed, in a folder of its own.
+fn changed_capture(change: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir, String) {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/corpus/plain/empty-response--close.pcap");
+    let mut bytes = fs::read(corpus).unwrap();
+    change(&mut bytes);
+    let folder = tempfile::tempdir().unwrap();
+    let capture = folder.path().join("changed.pcap");
+    fs::write(&capture, bytes).unwrap();
+    let capture = capture.to_str().unwrap().to_owned();
+    (folder, capture)
+}
+
+#[test]
+fn a_capture_that_ends_inside_a_packet_is_analyzed_up_to_there() {
+    let (_folder, capture) = changed_capture(|bytes| bytes.truncate(2_000));
+    let output = pcap520(&["analyze", &capture]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("ends inside packet"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_file_without_one_whole_packet_is_a_fault() {
+    let (_folder, capture) = changed_capture(|bytes| bytes.truncate(50));
+    assert_fault(&pcap520(&["analyze", &capture]), &["changed.pcap", "ends inside packet 1"]);
+    let (_folder, capture) = changed_capture(|bytes| bytes.clear());
+    assert_fault(&pcap520(&["analyze", &capture]), &["changed.pcap", "empty"]);
+    let (_folder, capture) = changed_capture(|bytes| *bytes = b"no capture at all".to_vec());
+    assert_fault(&pcap520(&["analyze", &capture]), &["changed.pcap", "not a capture"]);
+}
+
+#[test]
+fn a_link_type_that_is_not_known_is_named() {
+    let (_folder, capture) = changed_capture(|bytes| bytes[20] = 147);
+    assert_fault(&pcap520(&["analyze", &capture]), &["changed.pcap", "LINKTYPE_147"]);
+}
+
+#[test]
+fn a_folder_without_captures_is_a_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_fault(&pcap520(&["analyze", folder.path().to_str().unwrap()]), &["no file in this folder is a capture"]);
+}
+
+#[test]
+fn the_same_capture_gives_the_same_report_from_a_file_and_from_a_pipe() {
+    let (_folder, capture) = changed_capture(|_| {});
+    let from_file = stdout(&pcap520(&["analyze", "--format", "json", &capture]));
+    let piped =
+        command(&["analyze", "--format", "json", "-"]).write_stdin(fs::read(&capture).unwrap()).output().unwrap();
+    assert_eq!(from_file.replace(&capture, "-"), stdout(&piped));
+}
+
+#[test]
+fn fail_on_turns_a_matching_incident_into_status_1() {
+    let (_folder, capture) = changed_capture(|_| {});
+    for (fail_on, status) in [("any", 1), ("empty-response", 1), ("keepalive-race", 0)] {
+        let output = pcap520(&["analyze", "--fail-on", fail_on, &capture]);
+        assert_eq!(output.status.code(), Some(status), "--fail-on {fail_on}");
+    }
+}
+
 #[test]
 fn a_key_log_or_root_that_is_not_there_is_named() {
     let (_folder, capture) = folder_with_capture();

@@ -6,16 +6,17 @@
 
 mod session;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::capture::Packet;
+use crate::capture::{LinkType, Packet};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
 use crate::tcp::{Roles, Table};
 use crate::timeline::{Capture, Edge, End, PacketRef, Start, Timeline, Visibility};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{Verdict, judge};
-use crate::wire::{Decoded, Decoder};
+use crate::wire::{Decoded, Decoder, Reason};
 use session::Session;
 
 /// Whether every connection's record is kept for the report, or only those that failed.
@@ -47,6 +48,9 @@ pub struct Options {
 pub struct Analysis {
     options: Options,
     decoder: Decoder,
+    /// Packets whose link type is not known, by that type.
+    unknown_links: BTreeMap<LinkType, u64>,
+    packets: u64,
     table: Table<Session>,
     findings: Gathered,
 }
@@ -71,6 +75,8 @@ impl Analysis {
     pub fn new(options: Options) -> Self {
         Self {
             decoder: Decoder::new(),
+            unknown_links: BTreeMap::new(),
+            packets: 0,
             table: Table::new(options.roles),
             findings: Gathered {
                 edge: options.edge.clone(),
@@ -92,9 +98,10 @@ impl Analysis {
     pub fn packet(&mut self, packet: &Packet<'_>) {
         let at = PacketRef { number: packet.number, time: packet.time };
         let capture = &mut self.findings.capture;
-        if packet.number == 1 {
+        if self.packets == 0 {
             capture.first = packet.time;
         }
+        self.packets += 1;
         capture.last = capture.last.max(packet.time);
         match self.decoder.decode(packet) {
             Decoded::Tcp(segment) => {
@@ -103,8 +110,16 @@ impl Analysis {
                 self.table.segment(at, &segment, || Session::new(keys, trust), &mut |line| findings.end(line));
             }
             Decoded::Icmp(error) => self.table.icmp(at, &error),
+            Decoded::Other(Reason::UnknownLink) => *self.unknown_links.entry(packet.link).or_default() += 1,
             Decoded::Other(_) => {}
         }
+    }
+
+    /// The link type of the packets, where not one of them could be decoded because of it.
+    #[must_use]
+    pub fn only_unknown_link(&self) -> Option<LinkType> {
+        let unknown: u64 = self.unknown_links.values().sum();
+        self.unknown_links.keys().next().copied().filter(|_| unknown == self.packets)
     }
 
     /// Takes TLS secrets that the capture itself holds.
@@ -118,7 +133,14 @@ impl Analysis {
         let connections = self.table.connections();
         let mut findings = self.findings;
         self.table.finish(&mut |line| findings.end(line));
-        findings.verdict(connections)
+        let mut verdict = findings.verdict(connections);
+        let unknown = self.unknown_links.iter();
+        verdict
+            .caveats
+            .extend(unknown.map(|(link, packets)| {
+                format!("{packets} packets have the link type {link}, which cannot be decoded")
+            }));
+        verdict
     }
 }
 

@@ -185,6 +185,10 @@ fn run_analysis(plan: &Plan) -> Result<(Verdict, Vec<Source>), Error> {
         }
     }
     drop(progress);
+    if let Some(link) = analysis.only_unknown_link() {
+        let path = plan.inputs.first().cloned().unwrap_or_default();
+        return Err(Error::UnknownLink { path, link });
+    }
     let sources = input.summaries().iter().map(source).collect();
     Ok((analysis.finish(), sources))
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::capture::CaptureError;
+use crate::capture::{CaptureError, LinkType};
 use crate::tls::TlsError;
 
 /// Why a command could not do its work; each message says what, where and what to do.
@@ -22,6 +22,14 @@ pub enum Error {
     /// A capture that cannot be read, or a filter that cannot be used on it.
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    /// Not one packet could be decoded.
+    #[error("{}: link type {link} is not known: capture on an Ethernet or IP interface", path.display())]
+    UnknownLink {
+        /// The first input.
+        path: PathBuf,
+        /// The link type.
+        link: LinkType,
+    },
     /// A file of certification authorities that holds none.
     #[error("{}: {source}", path.display())]
     Authority {

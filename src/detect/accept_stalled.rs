@@ -35,11 +35,11 @@ fn syn_dropped(case: &Case<'_>) -> Option<Finding> {
         actor: Actor::Origin,
         confidence: Confidence::Likely,
         summary: format!(
-            "The edge's SYN reached the origin {times} times within {} and was dropped, while {} earlier connection(s) \
-             to {} were established and never served: the accept queue is full.",
+            "The edge's SYN reached the origin {times} times within {} and was dropped, while connections to {} are \
+             established and not served (at least {}): the accept queue is full.",
             between(*first, *last),
-            origin.unserved,
             line.endpoint.origin,
+            origin.unserved,
         ),
         evidence: vec![
             Evidence::new(*first, "SYN of the edge, seen at the origin"),

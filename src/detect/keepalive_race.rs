@@ -33,7 +33,7 @@ fn crossed_by_fin(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     };
     let learned = learned(case);
     let summary = format!(
-        "{closed}, and the edge had not seen that when it sent {}: {learned}the request went to a connection that \
+        "{closed}{learned}, and the edge had not seen that when it sent {}: the request went to a connection that \
          was already closed.",
         request_name(exchange),
     );
@@ -91,11 +91,11 @@ fn closed_unread(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     Some(finding(case, exchange, rst.packet, summary, evidence, Confidence::Likely))
 }
 
-/// What the other connections say of the origin's idle timeout, as the beginning of a clause.
+/// What all idle closes say of the origin's idle timeout, as an insertion.
 fn learned(case: &Case<'_>) -> String {
     let timeout = case.capture.origins.get(&case.line.endpoint.origin).and_then(|origin| {
         let seconds = origin.idle_timeout_s()?;
-        Some(format!("its idle timeout is {seconds:.3} s by {} closes, ", origin.idle_closes.len()))
+        Some(format!(" (its idle timeout is {seconds:.3} s, by {} idle closes)", origin.idle_closes.len()))
     });
     timeout.unwrap_or_default()
 }
