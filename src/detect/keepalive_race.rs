@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name, span};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Exchange, Fin, PacketRef, Peer, RstSender};
+use crate::timeline::{Ending, Exchange, PacketRef, Peer, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[KEEPALIVE_RACE];
 
@@ -16,17 +16,13 @@ const NEAR_LEAST_NS: f64 = 40e6;
 /// FIN, the request is reset just when the origin's idle timeout runs out: it closed with the request unread.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     case.unanswered()
-        .filter_map(|exchange| crossed_by_fin(case, exchange).or_else(|| closed_unread(case, exchange)))
+        .filter_map(|exchange| crossed_by_close(case, exchange).or_else(|| closed_unread(case, exchange)))
         .collect()
 }
 
-fn crossed_by_fin(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
-    let fin = case.line.direction.origin.fins.first()?;
-    if !case.line.crosses_close(exchange) {
-        return None;
-    }
-    let request = exchange.request.start.packet;
-    let idle = case.idle_since(exchange).map(|since| fin.packet.time.nanos_since(since.time));
+fn crossed_by_close(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
+    let Ending::Closed { packet: close, by, .. } = case.line.crossed_close(exchange)? else { return None };
+    let idle = case.idle_since(exchange).map(|since| close.time.nanos_since(since.time));
     let closed = match idle {
         Some(idle) => format!("The origin closed the connection after {} of idleness", span(idle)),
         None => "The origin closed the connection before its first request".to_owned(),
@@ -37,26 +33,23 @@ fn crossed_by_fin(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
          was already closed.",
         request_name(exchange),
     );
-    Some(finding(case, exchange, fin.packet, summary, fin_evidence(case, exchange, fin, request), Confidence::Certain))
+    Some(finding(case, exchange, close, summary, close_evidence(case, exchange, close, by), Confidence::Certain))
 }
 
-fn fin_evidence(case: &Case<'_>, exchange: &Exchange, fin: &Fin, request: PacketRef) -> Vec<Evidence> {
+fn close_evidence(case: &Case<'_>, exchange: &Exchange, close: PacketRef, by: &str) -> Vec<Evidence> {
     let mut evidence = Vec::new();
     if let Some(since) = case.idle_since(exchange) {
         evidence.push(Evidence::new(since, "the last response is complete; the connection is idle from here"));
         evidence.push(Evidence::new(
-            fin.packet,
-            format!(
-                "the origin closes the idle connection (FIN) {} after its last response",
-                between(since, fin.packet)
-            ),
+            close,
+            format!("the origin closes the idle connection ({by}) {} after its last response", between(since, close)),
         ));
     } else {
-        evidence.push(Evidence::new(fin.packet, "the origin closes the connection (FIN) before any request"));
+        evidence.push(Evidence::new(close, format!("the origin closes the connection ({by}) before any request")));
     }
     evidence.push(Evidence::new(
-        request,
-        format!("the edge sends {}, which the FIN does not acknowledge", request_name(exchange)),
+        exchange.request.start.packet,
+        format!("the edge sends {}, which the {by} does not acknowledge", request_name(exchange)),
     ));
     if let Some(rst) = case.line.direction.origin.rsts.first() {
         evidence.push(Evidence::new(rst.packet, "the origin's kernel answers it with RST: the connection is gone"));

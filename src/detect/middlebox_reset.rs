@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Close, Exchange, HandshakePhase, PacketRef, Rst, RstSender, RstSign, Visibility};
+use crate::timeline::{Close, Exchange, HandshakePhase, PacketRef, Peer, Rst, RstSender, RstSign, Visibility};
 
 pub(super) const CAUSES: &[Cause] = &[MIDDLEBOX_RESET];
 
@@ -16,7 +16,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         _ => None,
     });
     let Some((from, rst)) = forged else { return Vec::new() };
-    let Some((scope, status, what)) = interrupted(case, rst.packet) else { return Vec::new() };
+    let Some((scope, status, what)) = interrupted(case, from, rst) else { return Vec::new() };
     let reasons = rst.signs.iter().filter(|sign| !matches!(sign, RstSign::TtlFits { .. }));
     let reasons: Vec<String> = reasons.map(ToString::to_string).collect();
     let mut evidence = Vec::new();
@@ -55,13 +55,19 @@ fn carried_on(rst: &Rst) -> Option<PacketRef> {
 }
 
 /// What was under way when the RST came, with the status that the edge shows for it.
-fn interrupted(case: &Case<'_>, at: PacketRef) -> Option<(Scope, u16, String)> {
-    let line = case.line;
+fn interrupted(case: &Case<'_>, from: Peer, rst: &Rst) -> Option<(Scope, u16, String)> {
+    let (line, at) = (case.line, rst.packet);
+    // A box on the way may answer a request before the request has come to the place of the capture: its RST
+    // then stands behind the request in sequence space.
+    let known_to_box = match from {
+        Peer::Edge => Some(rst.offset),
+        Peer::Origin => rst.acked,
+    };
     let open = |exchange: &&Exchange| {
         let done = exchange.response.as_ref().and_then(|response| response.end);
-        exchange.request.start.packet.number < at.number
-            && exchange.visibility != Visibility::Obscured
-            && done.is_none_or(|end| end.packet.number > at.number)
+        let start = exchange.request.start;
+        let begun = start.packet.number < at.number || known_to_box.is_some_and(|known| known > start.offset as i64);
+        begun && exchange.visibility != Visibility::Obscured && done.is_none_or(|end| end.packet.number > at.number)
     };
     if let Some(exchange) = line.exchanges.iter().find(open) {
         return Some((Scope::Exchange(exchange.number), 520, request_name(exchange)));
@@ -80,7 +86,7 @@ fn interrupted(case: &Case<'_>, at: PacketRef) -> Option<(Scope, u16, String)> {
 mod tests {
     use super::super::testing::{Told, connected};
     use super::*;
-    use crate::timeline::{Peer, RstLook};
+    use crate::timeline::RstLook;
 
     fn forged(told: Told, from: Peer) -> Told {
         told.rst(from, RstLook::Abort).with(|told| {

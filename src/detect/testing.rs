@@ -196,6 +196,7 @@ impl Told {
             offset,
             acked: None,
             sender: RstSender::Claimed,
+            ttl: 64,
             look,
             signs: Vec::new(),
             text: None,

@@ -184,6 +184,7 @@ fn race_line() -> Timeline {
         offset: 851,
         acked: None,
         sender: RstSender::Claimed,
+        ttl: 64,
         look: RstLook::NoConnection,
         signs: Vec::new(),
         text: None,

@@ -37,8 +37,8 @@ struct Flight {
     first: Option<PacketRef>,
     /// When the highest byte was sent.
     newest: Option<PacketRef>,
-    /// Largest payload that was sent since everything was acknowledged.
-    largest: u32,
+    /// End and length of a segment that is larger than any acknowledged one.
+    larger: Option<(u64, u32)>,
     zero_window_since: Option<PacketRef>,
 }
 
@@ -109,6 +109,10 @@ impl<A: Application> Connection<A> {
         self.window(from, packet, segment);
         if segment.payload_len > 0 {
             self.payload(from, packet, segment);
+        } else if !segment.flags.syn() {
+            let reached = self.stream[from].offset_of(segment.seq).max(0) as u64;
+            let direction = &mut self.line.direction[from];
+            direction.reached = direction.reached.max(reached);
         }
         if segment.flags.fin() {
             self.fin(from, packet, segment);
@@ -212,8 +216,8 @@ impl<A: Application> Connection<A> {
             }
             let flight = &mut self.flight[sender];
             flight.first = (acked < high).then_some(packet);
-            if acked >= high {
-                direction.largest_acked = direction.largest_acked.max(std::mem::take(&mut flight.largest));
+            if let Some((_, len)) = flight.larger.take_if(|(end, _)| *end <= acked) {
+                direction.largest_acked = direction.largest_acked.max(len);
             }
         }
     }
@@ -241,18 +245,23 @@ impl<A: Application> Connection<A> {
         let cut = u64::from(segment.payload_len).saturating_sub(segment.payload.len() as u64);
         self.announce_late_join();
         let Self { line, app, stream, flight, .. } = self;
+        line.direction[from].recent.push(packet.number, stream[from.other()].acked());
         let stream = &mut stream[from];
         let before = stream.high();
         let payload = Payload { offset, bytes: segment.payload, cut, packet };
         let arrival = stream.accept(payload, &mut |piece| hand_on(line, app, from, piece));
         let direction = &mut line.direction[from];
         direction.sent = stream.high();
+        direction.reached = direction.reached.max(stream.high());
         direction.first_data.get_or_insert(packet);
         match arrival {
             Arrival::New => {
                 direction.last_data = Some(packet);
                 flight[from].newest = Some(packet);
-                flight[from].largest = flight[from].largest.max(segment.payload_len);
+                let awaited = flight[from].larger.map_or(direction.largest_acked, |(_, len)| len);
+                if segment.payload_len > awaited {
+                    flight[from].larger = Some((stream.high(), segment.payload_len));
+                }
                 if stream.acked() >= before {
                     flight[from].first = Some(packet);
                 }

@@ -42,6 +42,7 @@ pub(super) fn judge(packet: PacketRef, segment: &Segment<'_>, around: &Surroundi
         offset: around.offset,
         acked: around.acked,
         sender: sender(&signs),
+        ttl: segment.ip.ttl,
         look,
         signs,
         text: text(segment.payload),

@@ -267,6 +267,9 @@ pub struct Direction {
     pub missed_by_capture: u64,
     /// Highest offset of the stream sent so far.
     pub sent: u64,
+    /// Highest offset that any segment stood at, one without payload among them: what the peer has sent as far
+    /// as it says, whether it arrived here or not.
+    pub reached: u64,
     /// Highest offset of the stream that the other peer acknowledged.
     pub acked: u64,
     /// The packet that raised `acked` last.
@@ -277,6 +280,8 @@ pub struct Direction {
     pub last_data: Option<PacketRef>,
     /// Last segment of any kind.
     pub last: Option<PacketRef>,
+    /// The last segments with payload.
+    pub recent: RecentSegments,
     /// FIN segments, repetitions included.
     pub fins: Vec<Fin>,
     /// RST segments whose source address is this peer's.
@@ -297,6 +302,32 @@ pub struct Direction {
     pub longest_zero_window_ns: i64,
     /// Keep-alive probes (RFC 9293 section 3.8.4).
     pub keep_alive_probes: u32,
+}
+
+/// The last segments with payload of one peer, each with what it acknowledges of the other's stream: what their
+/// sender had received when it sent them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RecentSegments {
+    segments: [(u64, u64); Self::KEPT],
+    next: usize,
+}
+
+impl RecentSegments {
+    const KEPT: usize = 4;
+
+    /// A segment in packet `number` that acknowledges the other stream up to `acked`.
+    pub fn push(&mut self, number: u64, acked: u64) {
+        if let Some(place) = self.segments.get_mut(self.next) {
+            *place = (number, acked);
+        }
+        self.next = (self.next + 1) % Self::KEPT;
+    }
+
+    /// What the segment in this packet acknowledges, where it is one of the last.
+    #[must_use]
+    pub fn acked_by(&self, packet: PacketRef) -> Option<u64> {
+        self.segments.iter().find(|(number, _)| *number == packet.number).map(|(_, acked)| *acked)
+    }
 }
 
 /// Bytes that were repeated and not acknowledged.

@@ -42,6 +42,9 @@ impl Ending<'_> {
     }
 }
 
+/// Seconds after which a connection without a request counts as idle.
+const IDLE_S: f64 = 1.0;
+
 impl Timeline {
     /// The first close or reset of either peer from the packet of the exchange's request on.
     ///
@@ -50,28 +53,40 @@ impl Timeline {
     #[must_use]
     pub fn ending(&self, exchange: &Exchange) -> Option<Ending<'_>> {
         let start = exchange.request.start.packet.number;
-        let crossed = self.crosses_close(exchange);
+        let crossed = self.crossed_close(exchange).is_some();
         let tcp = self.closes().map(|close| match close {
             Close::Fin { from, fin } => Ending::Closed { from, packet: fin.packet, by: "FIN" },
             Close::Rst { from, rst } => Ending::Reset { from, rst },
         });
-        let alerts = self.tls.iter().flat_map(|tls| &tls.alerts).filter(|alert| {
-            // An alert after the handshake that nobody can read is a close_notify as a rule.
-            alert.phase == HandshakePhase::Established && alert.description.is_none_or(|said| said.is_close())
-        });
-        let notices = alerts.map(|alert| Ending::Closed { from: alert.from, packet: alert.packet, by: "close_notify" });
         let counts = |ending: &Ending<'_>| {
             let late = matches!(ending, Ending::Closed { from: Peer::Origin, .. }) && crossed;
             ending.packet().number >= start && !late
         };
-        tcp.chain(notices).filter(counts).min_by_key(|ending| ending.packet().number)
+        tcp.chain(self.close_notices()).filter(counts).min_by_key(|ending| ending.packet().number)
     }
 
-    /// True where the origin's FIN does not acknowledge the exchange's request: it was sent before the request
-    /// arrived.
+    /// The origin's close that crossed the exchange's request on the way: its FIN, or its close_notify, does not
+    /// acknowledge the request, so it was sent before the request arrived.
     #[must_use]
-    pub fn crosses_close(&self, exchange: &Exchange) -> bool {
-        let fin = self.direction.origin.fins.first();
-        fin.is_some_and(|fin| fin.acked <= exchange.request.start.offset)
+    pub fn crossed_close(&self, exchange: &Exchange) -> Option<Ending<'_>> {
+        let start = exchange.request.start.offset;
+        let origin = &self.direction.origin;
+        // A connection that was never used, and is closed as soon as it stands, was refused, not left idle.
+        let idle = |ending: &Ending<'_>| exchange.number > 1 || ending.packet().seconds_since(self.first) >= IDLE_S;
+        let notice = self.close_notices().find(|ending| {
+            let acked = origin.recent.acked_by(ending.packet());
+            ending.from() == Peer::Origin && acked.is_some_and(|acked| acked <= start)
+        });
+        let fin = origin.fins.first().filter(|fin| fin.acked <= start);
+        let fin = fin.map(|fin| Ending::Closed { from: Peer::Origin, packet: fin.packet, by: "FIN" });
+        notice.or(fin).filter(idle)
+    }
+
+    /// Alerts that close the TLS connection. One after the handshake that nobody can read is a close_notify as a rule.
+    fn close_notices(&self) -> impl Iterator<Item = Ending<'_>> {
+        let alerts = self.tls.iter().flat_map(|tls| &tls.alerts).filter(|alert| {
+            alert.phase == HandshakePhase::Established && alert.description.is_none_or(|said| said.is_close())
+        });
+        alerts.map(|alert| Ending::Closed { from: alert.from, packet: alert.packet, by: "close_notify" })
     }
 }

@@ -17,7 +17,9 @@ mod time;
 mod tls;
 
 pub use capture::{Capture, IdleClose, OriginFacts};
-pub use connection::{Close, Connect, Direction, End, Fin, Start, Stuck, Timeline, Unreachable, Vantage};
+pub use connection::{
+    Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
+};
 pub use deviation::{Deviation, Rule};
 pub use edge::Edge;
 pub use ending::Ending;

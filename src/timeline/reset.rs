@@ -15,6 +15,8 @@ pub struct Rst {
     pub acked: Option<i64>,
     /// Who sent it, as far as the packet and its neighbours tell.
     pub sender: RstSender,
+    /// Its TTL or hop limit.
+    pub ttl: u8,
     /// What the segment looks like.
     pub look: RstLook,
     /// Whatever spoke for or against the claimed sender.

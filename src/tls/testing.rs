@@ -257,6 +257,7 @@ impl Driver {
             offset: 0,
             acked: None,
             sender: RstSender::Claimed,
+            ttl: 64,
             look: RstLook::Other,
             signs: Vec::new(),
             text: None,

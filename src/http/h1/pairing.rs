@@ -70,6 +70,11 @@ impl Pairing {
         !self.asks.is_empty()
     }
 
+    /// The number of the exchange that the next response would answer.
+    pub(super) fn next_number(&self) -> Option<u32> {
+        self.waiting().then_some(self.answered + 1)
+    }
+
     /// The number of the exchange that was answered last.
     pub(super) fn last_answered(&self) -> Option<u32> {
         (self.answered > 0).then_some(self.answered)

@@ -112,7 +112,7 @@ impl Responses {
                 taken
             }
             State::Body(..) => self.body(line, bytes, start),
-            State::Unsolicited if pairing.waiting() => {
+            State::Unsolicited if pairing.waiting() && !sent_before_request(line, pairing) => {
                 self.state = State::Between;
                 self.begin(line, pairing, bytes, start)
             }
@@ -141,6 +141,10 @@ impl Responses {
         }
         let Some(rest) = bytes.get(blank..).filter(|rest| !rest.is_empty()) else { return bytes.len() };
         let start = after(start, blank as u64);
+        if pairing.waiting() && sent_before_request(line, pairing) {
+            self.unsolicited(line, pairing, rest, start);
+            return bytes.len();
+        }
         let (owner, asks) = match pairing.next_to_answer() {
             Some((number, asks)) => (Owner::Exchange(number), asks),
             None if pairing.requests_missed => (Owner::Missed, Asks::default()),
@@ -413,6 +417,16 @@ impl Responses {
             response.coding = coded.check();
         }
     }
+}
+
+/// True where the origin had not received the first byte of the request that waits when it sent what comes now:
+/// every segment acknowledges what its sender has received (RFC 9293 section 3.4).
+fn sent_before_request(line: &Timeline, pairing: &Pairing) -> bool {
+    let start = pairing.next_number().and_then(|number| line.exchanges.iter().find(|e| e.number == number));
+    start.is_some_and(|exchange| {
+        let start = exchange.request.start.offset;
+        start > 0 && line.direction.edge.acked <= start
+    })
 }
 
 /// The record of a response, where its request was seen.
