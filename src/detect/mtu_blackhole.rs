@@ -36,8 +36,11 @@ fn swallowed(case: &Case<'_>, from: Peer) -> Option<Finding> {
     // Before the first payload, only segments without one have passed: they are small, too.
     let largest = line.direction[from].largest_acked;
     let small_passed = largest < stuck.len && (largest > 0 || heard);
-    // A FIN is small. A receiver that repeats it does not get its acknowledgment: the path is dead, not narrow.
-    let deaf = receiver.stuck.is_some() || receiver.fins.len() > 1;
+    // A receiver that repeats small segments, its FIN among them, does not get their acknowledgment: the path is
+    // dead, not narrow.
+    let fin_lost = receiver.fins.len() > 1 && receiver.fin_acked.is_none();
+    let deaf =
+        fin_lost || receiver.stuck.is_some_and(|stuck| stuck.len < LARGE_SEGMENT && receiver.acked <= stuck.offset);
     if stuck.len < LARGE_SEGMENT || stuck.sends < SENDS || !(heard || alive) || !small_passed || deaf {
         return None;
     }

@@ -23,8 +23,13 @@ const ALPN_REJECTED: Cause = Cause("alpn-rejected");
 /// Alerts about certificates are the certificate detectors' business.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = &case.line.tls else { return Vec::new() };
-    let fatal = tls.alerts.iter().find(|alert| alert.fatal() && alert.phase < HandshakePhase::Established);
-    let Some(alert) = fatal else { return Vec::new() };
+    let edge_left = case.line.first_close(Peer::Edge).map_or(u64::MAX, |close| close.packet().number);
+    let fatal = tls.alerts.iter().find(|alert| {
+        // What the origin says after the edge has left is its comment on that.
+        let in_time = alert.from == Peer::Edge || alert.packet.number < edge_left;
+        alert.fatal() && alert.phase < HandshakePhase::Established && in_time
+    });
+    let Some(alert) = fatal.filter(|_| tls.client_hello.is_some()) else { return Vec::new() };
     let Some(cause) = cause(case, tls, alert) else { return Vec::new() };
     vec![finding(case, tls, alert, cause)]
 }

@@ -34,11 +34,12 @@ fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a A
         return Some((alert.packet, Some(alert)));
     }
     let seen = tls.certificate_at?;
-    if tls.phase >= HandshakePhase::ClientFinished || tls.certificate_faults.is_empty() || !tls.alerts.is_empty() {
-        return None;
-    }
     let at_once = |packet: PacketRef| packet.number > seen.number && packet.seconds_since(seen) < AT_ONCE_S;
     let close = case.line.closes().next().filter(|close| at_once(close.packet()))?;
+    let alerted = tls.alerts.iter().any(|alert| alert.packet.number < close.packet().number);
+    if alerted || tls.phase >= HandshakePhase::ClientFinished || tls.certificate_faults.is_empty() {
+        return None;
+    }
     match close {
         Close::Fin { from: Peer::Edge, .. } | Close::Rst { from: Peer::Edge, .. } => Some((close.packet(), None)),
         _ => None,

@@ -205,6 +205,9 @@ impl<A: Application> Connection<A> {
                 self.line.rtt_ns = Some(rtt.saturating_add(packet.time.nanos_since(syn_ack.time)));
             }
         }
+        if self.stream[sender].covers_fin(offset) {
+            self.line.direction[sender].fin_acked.get_or_insert(packet);
+        }
         if self.stream[sender].acknowledge(offset, packet) {
             let acked = self.stream[sender].acked();
             let high = self.stream[sender].high();

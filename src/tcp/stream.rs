@@ -119,6 +119,11 @@ impl Stream {
         self.ended
     }
 
+    /// True where an acknowledgment of `offset` covers the FIN.
+    pub(super) fn covers_fin(&self, offset: i64) -> bool {
+        self.fin.is_some_and(|fin| offset > fin as i64)
+    }
+
     /// Names the sequence number of offset 0, once.
     pub(super) fn begin_at(&mut self, sequence: SeqNumber) {
         self.base.get_or_insert(sequence);

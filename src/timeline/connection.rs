@@ -284,6 +284,8 @@ pub struct Direction {
     pub recent: RecentSegments,
     /// FIN segments, repetitions included.
     pub fins: Vec<Fin>,
+    /// The packet in which the other peer acknowledged the FIN.
+    pub fin_acked: Option<PacketRef>,
     /// RST segments whose source address is this peer's.
     pub rsts: Vec<Rst>,
     /// TTL or hop limit of this peer's packets, most frequent first seen.

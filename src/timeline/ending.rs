@@ -59,8 +59,10 @@ impl Timeline {
             Close::Rst { from, rst } => Ending::Reset { from, rst },
         });
         let counts = |ending: &Ending<'_>| {
-            let late = matches!(ending, Ending::Closed { from: Peer::Origin, .. }) && crossed;
-            ending.packet().number >= start && !late
+            let by_origin = matches!(ending, Ending::Closed { from: Peer::Origin, .. });
+            // An origin that closes before it has a first request ends that one, too.
+            let before = by_origin && exchange.number == 1;
+            (ending.packet().number >= start || before) && !(by_origin && crossed)
         };
         tcp.chain(self.close_notices()).filter(counts).min_by_key(|ending| ending.packet().number)
     }
