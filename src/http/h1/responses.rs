@@ -157,7 +157,7 @@ impl Responses {
         if let Owner::Exchange(number) = owner
             && let Some(exchange) = exchange(line, number)
         {
-            let mut response = response::begun(start);
+            let mut response = Response::begun(start);
             if let Some(blank) = self.blank.take() {
                 note(&mut response, Rule::EmptyLineFirst, 0, blank, b"\r\n");
             }
@@ -194,7 +194,7 @@ impl Responses {
         len: u64,
         end: Mark,
     ) {
-        let mut forgotten = response::begun(begun.start);
+        let mut forgotten = Response::begun(begun.start);
         let response = record(line, begun.owner).unwrap_or(&mut forgotten);
         let said = response::read(head, places, response);
         response.head_bytes = len;
@@ -329,7 +329,7 @@ impl Responses {
     }
 
     pub(super) fn unsolicited(&mut self, line: &mut Timeline, pairing: &Pairing, bytes: &[u8], start: Mark) {
-        let mut scratch = response::begun(start);
+        let mut scratch = Response::begun(start);
         let status = bytes.starts_with(b"HTTP/1.").then(|| {
             response::read(bytes, &Places::default(), &mut scratch);
             scratch.status
