@@ -11,6 +11,7 @@ mod plain;
 mod redact;
 #[cfg(test)]
 mod sample;
+mod schema;
 mod selection;
 mod stamp;
 mod text;
@@ -22,6 +23,7 @@ pub use markdown::write as write_markdown;
 pub use ndjson::write as write_ndjson;
 pub use plain::Plain;
 pub use redact::Redaction;
+pub use schema::schema;
 pub use selection::Selection;
 pub use stamp::{Precision, Stamp};
 pub use text::{Detail, Palette, Style, write as write_text};
