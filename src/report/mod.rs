@@ -4,9 +4,11 @@ mod compose;
 mod connections;
 pub mod document;
 mod excerpt;
+mod extract;
 mod json;
 mod markdown;
 mod ndjson;
+mod numbers;
 mod plain;
 mod redact;
 #[cfg(test)]
@@ -18,9 +20,11 @@ mod text;
 
 pub use compose::{Source, View};
 pub use document::Document;
+pub use extract::{Extract, ExtractFile, Packets};
 pub use json::write as write_json;
 pub use markdown::write as write_markdown;
 pub use ndjson::write as write_ndjson;
+pub(crate) use numbers::count;
 pub use plain::Plain;
 pub use redact::Redaction;
 pub use schema::schema;
