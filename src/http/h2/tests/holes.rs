@@ -34,6 +34,38 @@ fn a_capture_may_begin_inside_a_connection() {
 }
 
 #[test]
+fn a_request_that_is_read_late_may_have_been_answered() {
+    let dialogue = Dialogue::silent()
+        .gap(Peer::Edge, 0)
+        .gap(Peer::Origin, 0)
+        .origin()
+        .ping()
+        .ping()
+        .ping()
+        .edge()
+        .headers(5, WHOLE, GET)
+        .origin()
+        .headers(5, END_HEADERS, OK)
+        .edge()
+        .ping()
+        .window(0, 9)
+        .headers(7, WHOLE, GET)
+        .origin()
+        .data(5, END_STREAM, b"five")
+        .headers(7, WHOLE, OK);
+    let line = assert_healthy(&dialogue);
+    let told: Vec<_> = line.exchanges.iter().map(|it| (it.stream, it.visibility, it.complete())).collect();
+    assert_eq!(told, [(Some(5), Visibility::Obscured, true), (Some(7), Visibility::Clear, true)]);
+}
+
+#[test]
+fn a_capture_of_the_origin_alone_proves_nothing_about_streams() {
+    let origin =
+        Dialogue::silent().origin().settings(&[]).headers(1, END_HEADERS, OK).data(1, END_STREAM, &[0; 70_000]);
+    assert_healthy(&origin);
+}
+
+#[test]
 fn a_hole_in_data_is_counted() {
     let dialogue = Dialogue::asked()
         .headers(3, WHOLE, GET)
