@@ -188,7 +188,6 @@ impl Streams {
     /// Bytes of `from` were missed, and with them perhaps the beginning or the end of streams.
     pub(super) fn lose(&mut self, from: Peer) {
         self.all_seen[from] = false;
-        self.early.clear();
         if from == Peer::Origin {
             self.doubt_after(0).for_each(drop);
         }

@@ -101,6 +101,42 @@ fn a_hole_in_a_header_block_hides_it_and_the_table() {
 }
 
 #[test]
+fn a_hidden_head_may_have_been_an_interim_one() {
+    let hidden = block(&[(":status", "103")]);
+    let dialogue = Dialogue::asked()
+        .origin()
+        .raw(&frame_header(hidden.len(), Kind::HEADERS, END_HEADERS, 1))
+        .gap(Peer::Origin, hidden.len() as u64)
+        .origin()
+        .headers(1, END_HEADERS, OK)
+        .data(1, END_STREAM, b"hello");
+    let line = assert_healthy(&dialogue);
+    assert_eq!((exchange(&line).visibility, response(&line).status), (Visibility::Obscured, Some(200)));
+}
+
+#[test]
+fn a_head_may_be_lost_before_the_origin_is_read_again() {
+    let dialogue = Dialogue::new()
+        .gap(Peer::Origin, 40)
+        .edge()
+        .headers(1, WHOLE, GET)
+        .origin()
+        // A flag that no RFC defines: too unusual to be taken for the beginning of a frame.
+        .headers(1, END_HEADERS | 0x40, OK)
+        .data(1, 0, b"some")
+        .ping()
+        .data(1, END_STREAM, b"more");
+    let line = assert_healthy(&dialogue);
+    assert_eq!((exchange(&line).visibility, exchange(&line).complete()), (Visibility::Obscured, true));
+}
+
+#[test]
+fn an_unopened_stream_is_no_offence_where_the_edges_bytes_are_missing() {
+    let dialogue = Dialogue::new().origin().headers(1, WHOLE, OK).gap(Peer::Edge, 80);
+    assert_healthy(&dialogue);
+}
+
+#[test]
 fn after_a_hole_in_the_origins_stream_nothing_is_held_against_it() {
     let lost = 9 + block(OK).len() as u64 + 9;
     let dialogue = Dialogue::asked()
