@@ -8,13 +8,55 @@ pub(super) const CAUSES: &[Cause] = &[ACCEPT_STALLED];
 
 const ACCEPT_STALLED: Cause = Cause("accept-stalled");
 
+/// A connection that carried a response this short a time before was not idle.
+const BUSY_S: f64 = 0.1;
+
+/// Times that a later request is sent before its silence is no accident of the path.
+const REPEATS: u32 = 4;
+
 /// Times that a first request is sent before its silence is no accident.
 const SENDS: u32 = 3;
 
 /// A full accept queue has two looks: SYNs that are dropped while established connections lie unserved, and
 /// handshakes that only the edge believes complete.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
-    syn_dropped(case).or_else(|| never_accepted(case)).into_iter().collect()
+    let found = syn_dropped(case).or_else(|| never_accepted(case)).or_else(|| never_acknowledged(case));
+    found.into_iter().collect()
+}
+
+/// A later request is repeated and never acknowledged, though the connection was in use a moment before.
+fn never_acknowledged(case: &Case<'_>) -> Option<Finding> {
+    let line = case.line;
+    let stuck = line.direction.edge.stuck?;
+    let exchange = case.unanswered().find(|exchange| {
+        exchange.number > 1 && exchange.stream.is_none() && stuck.offset <= exchange.request.start.offset
+    })?;
+    let request = exchange.request.start.packet;
+    let busy = case.idle_since(exchange).is_some_and(|since| request.seconds_since(since) < BUSY_S);
+    let heard = line.direction.origin.last.is_some_and(|last| last.number > request.number);
+    if !busy || heard || stuck.sends < REPEATS {
+        return None;
+    }
+    let actor = if line.vantage == Vantage::Origin { Actor::Origin } else { Actor::Middlebox };
+    Some(Finding {
+        cause: ACCEPT_STALLED,
+        scope: Scope::Exchange(exchange.number),
+        at: request,
+        actor,
+        confidence: Confidence::Possible,
+        summary: format!(
+            "The edge sent {} {} times within {} and nobody acknowledged it, though the connection was in use just \
+             before: something drops this request.",
+            request_name(exchange),
+            stuck.sends,
+            between(stuck.first, stuck.last),
+        ),
+        evidence: vec![
+            case.request_sent(exchange),
+            Evidence::new(stuck.last, format!("the same bytes for the {}th time, never acknowledged", stuck.sends)),
+        ],
+        edge_status: None,
+    })
 }
 
 /// At the origin's own host a SYN arrives and nothing leaves, while other connections to the same port are

@@ -1,6 +1,8 @@
 //! One connection with what surrounds it, and the questions that many detectors ask of it.
 
-use crate::timeline::{Capture, Close, Edge, Exchange, Framing, PacketRef, Peer, Timeline, Vantage, Visibility};
+use crate::timeline::{
+    Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Timeline, Vantage, Visibility,
+};
 
 use super::{Confidence, Evidence};
 
@@ -30,10 +32,15 @@ impl<'a> Case<'a> {
     /// Exchanges whose response did not become complete, though all that came of them could be seen and the
     /// edge had not cancelled them.
     pub fn unfinished(&self) -> impl Iterator<Item = &'a Exchange> {
-        self.line.exchanges.iter().filter(|exchange| {
+        let line = self.line;
+        line.exchanges.iter().filter(|exchange| {
             let complete = exchange.response.as_ref().is_some_and(|response| response.end.is_some());
             let tunnel = exchange.response.as_ref().is_some_and(|response| response.framing == Framing::Tunnel);
-            !complete && !tunnel && exchange.visibility != Visibility::Obscured && exchange.request.cancelled.is_none()
+            !complete
+                && !tunnel
+                && exchange.visibility != Visibility::Obscured
+                && exchange.request.cancelled.is_none()
+                && !line.never_established()
         })
     }
 
@@ -57,6 +64,7 @@ impl<'a> Case<'a> {
         let edge_left = self.line.closes().find(|close| {
             close.from() == Peer::Edge
                 && close.packet().number > seen
+                && close.packet().seconds_since(response.latest.packet) < REACTION_S
                 && (matches!(close, Close::Rst { .. })
                     || origin_left.is_none_or(|origin| close.packet().number < origin))
         });
@@ -78,6 +86,12 @@ impl<'a> Case<'a> {
         let before = |other: &&Exchange| other.number < exchange.number;
         let ends = self.line.exchanges.iter().filter(before).filter_map(|other| other.response.as_ref()?.end);
         ends.map(|end| end.packet).max_by_key(|packet| packet.number)
+    }
+
+    /// What is known of the origin from all its connections.
+    #[must_use]
+    pub fn origin(&self) -> Option<&'a OriginFacts> {
+        self.capture.origins.get(&self.line.endpoint.origin)
     }
 
     /// True where the connection is one that an edge makes: to a web port, or to a server that speaks HTTP or TLS
@@ -119,6 +133,9 @@ pub fn request_name(exchange: &Exchange) -> String {
     }
     format!("request {}, {} {target}", exchange.number, request.method)
 }
+
+/// An edge that leaves later than this after a response ends an idle connection; it does not answer the response.
+const REACTION_S: f64 = 2.0;
 
 /// Characters of a target that a sentence quotes.
 const TARGET_CHARS: usize = 60;

@@ -18,6 +18,10 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         if matches!(reaction, Reaction::CarriedOn(_)) {
             continue;
         }
+        let taken = case.origin().map_or((0, 0), |origin| (origin.taken_field, origin.taken_head));
+        if response.largest_field <= taken.0 && response.head_bytes <= taken.1 {
+            continue;
+        }
         if response.largest_field > case.edge.header_limit {
             let name = &response.largest_field_name;
             let what = format!(

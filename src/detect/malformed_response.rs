@@ -45,6 +45,9 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Vec<Finding> {
 /// True where the edge could live with it: what RFC 9112 forbids but the edge's parser takes counts only where
 /// the edge left.
 fn taken(case: &Case<'_>, rule: Rule, reaction: Reaction) -> bool {
+    if case.origin().is_some_and(|origin| origin.taken.contains(&rule)) {
+        return true;
+    }
     match reaction {
         Reaction::CarriedOn(_) => true,
         Reaction::Left(_) => false,
@@ -142,6 +145,15 @@ mod tests {
     fn a_response_after_which_the_edge_carried_on_was_taken() {
         let told = connected().request("GET", "/").response(200, 5, 5).breaking(Rule::FieldNoColon, b"X");
         assert!(told.request("GET", "/next").response(200, 5, 5).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn what_the_edge_took_before_it_takes_again() {
+        let told = connected().with(|told| {
+            told.facts().taken.insert(Rule::FieldNoColon);
+        });
+        let told = told.request("GET", "/").response(200, 5, 5).breaking(Rule::FieldNoColon, b"X");
+        assert!(told.fin(Peer::Edge).found_by(detect).is_empty());
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         Close::Rst { from, rst } if rst.sender == RstSender::Middlebox => Some((from, rst)),
         _ => None,
     });
-    let Some((from, rst)) = forged else { return Vec::new() };
+    let Some((from, rst)) = forged.filter(|_| !case.line.never_established()) else { return Vec::new() };
     let Some((scope, status, what)) = interrupted(case, from, rst) else { return Vec::new() };
     let reasons = rst.signs.iter().filter(|sign| !matches!(sign, RstSign::TtlFits { .. }));
     let reasons: Vec<String> = reasons.map(ToString::to_string).collect();

@@ -29,9 +29,64 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         let in_time = alert.from == Peer::Edge || alert.packet.number < edge_left;
         alert.fatal() && alert.phase < HandshakePhase::Established && in_time
     });
-    let Some(alert) = fatal.filter(|_| tls.client_hello.is_some()) else { return Vec::new() };
+    if let Some(finding) = version_not_offered(tls) {
+        return vec![finding];
+    }
+    let Some(alert) = fatal.filter(|_| tls.client_hello.is_some()) else {
+        return session_broken(case, tls).into_iter().collect();
+    };
     let Some(cause) = cause(case, tls, alert) else { return Vec::new() };
     vec![finding(case, tls, alert, cause)]
+}
+
+/// The origin chooses a version that the edge did not offer (RFC 8446 section 4.2.1): the handshake fails by that,
+/// whatever either side does next.
+fn version_not_offered(tls: &Tls) -> Option<Finding> {
+    let (hello, chosen) = (tls.client_hello.as_ref()?, tls.server_hello.as_ref()?);
+    let agreed = hello.versions.is_empty() || hello.versions.contains(&chosen.version);
+    if agreed || tls.phase >= HandshakePhase::Established {
+        return None;
+    }
+    let what = format!("the origin chooses TLS {}, the edge offered {}", chosen.version, versions(&hello.versions));
+    Some(Finding {
+        cause: TLS_VERSION_MISMATCH,
+        scope: Scope::Connection,
+        at: chosen.packet,
+        actor: Actor::Origin,
+        confidence: Confidence::Certain,
+        summary: format!("The TLS handshake failed: {what}."),
+        evidence: vec![Evidence::new(hello.packet, offered(tls)), Evidence::new(chosen.packet, what)],
+        edge_status: None,
+    })
+}
+
+/// The edge ends an established session with a fatal alert while an exchange waits: what came was no TLS of
+/// this session (RFC 8446 section 5.2).
+fn session_broken(case: &Case<'_>, tls: &Tls) -> Option<Finding> {
+    let alert = tls.alerts.iter().find(|alert| {
+        alert.from == Peer::Edge
+            && alert.phase == HandshakePhase::Established
+            && alert.description.is_some()
+            && alert.fatal()
+    })?;
+    let exchange = case.unfinished().find(|exchange| exchange.request.start.packet.number < alert.packet.number)?;
+    let said = alert.description.map_or_else(String::new, |description| description.to_string());
+    Some(Finding {
+        cause: TLS_HANDSHAKE_FAILURE,
+        scope: Scope::Exchange(exchange.number),
+        at: alert.packet,
+        actor: Actor::Origin,
+        confidence: Confidence::Likely,
+        summary: format!(
+            "The edge ended the TLS session with alert {said} while it waited for a response: what the \
+                          origin sent was no record of this session."
+        ),
+        evidence: vec![
+            case.request_sent(exchange),
+            Evidence::new(alert.packet, format!("fatal alert {said} from the edge, {}", alert.phase)),
+        ],
+        edge_status: Some(520),
+    })
 }
 
 fn cause(case: &Case<'_>, tls: &Tls, alert: &Alert) -> Option<Cause> {

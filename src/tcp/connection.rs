@@ -11,6 +11,9 @@ use crate::wire::{Segment, SeqNumber};
 /// A segment that fills a hole later than this after the bytes behind it was sent again, not overtaken.
 const REORDER_NS: i64 = 3_000_000;
 
+/// Bytes beyond what was seen that an acknowledgment may cover, the capture having missed them.
+const NEAR: i64 = 16 << 20;
+
 /// FIN, RST, SYN and SYN-ACK segments that one record keeps.
 const KEPT_SEGMENTS: usize = 64;
 
@@ -199,7 +202,9 @@ impl<A: Application> Connection<A> {
         let sender = from.other();
         let offset = self.stream[sender].offset_of(segment.ack);
         let connect = &mut self.line.connect;
-        if from == Peer::Edge && connect.ack.is_none() && !segment.flags.syn() {
+        // Late copies of an earlier connection's segments acknowledge what this one never sent.
+        let of_this_one = (0..=self.stream[sender].high() as i64 + NEAR).contains(&offset);
+        if from == Peer::Edge && connect.ack.is_none() && !segment.flags.syn() && of_this_one {
             connect.ack = Some(packet);
             if let (Some(rtt), [syn_ack]) = (self.line.rtt_ns, connect.syn_acks.as_slice()) {
                 self.line.rtt_ns = Some(rtt.saturating_add(packet.time.nanos_since(syn_ack.time)));

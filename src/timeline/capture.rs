@@ -1,8 +1,8 @@
 //! Facts about the capture as a whole, gathered over all connections: what one connection alone cannot tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Close, Endpoint, Exchange, HandshakePhase, PacketRef, Peer, Start, Time, Timeline, Vantage};
+use super::{Close, Endpoint, Exchange, HandshakePhase, PacketRef, Peer, Rule, Start, Time, Timeline, Vantage};
 
 /// An origin that closes sooner than this after a response did not wait for another request.
 const IDLE_NS: i64 = 20_000_000;
@@ -40,6 +40,12 @@ pub struct OriginFacts {
     pub vantage: Vantage,
     /// The origin's closes of idle connections.
     pub idle_closes: Vec<IdleClose>,
+    /// Rules that responses broke and the edge took: it went on with the connection.
+    pub taken: BTreeSet<Rule>,
+    /// Bytes of the largest field line that it took so.
+    pub taken_field: u64,
+    /// Bytes of the largest head that it took so.
+    pub taken_head: u64,
     /// Longest time that a connection was idle and then answered another request, in nanoseconds.
     pub longest_reuse_ns: i64,
     /// Connections that the origin closed straight after a response that did not announce it.
@@ -95,9 +101,20 @@ impl OriginFacts {
         }
     }
 
+    /// What an edge takes once it takes always: after it, it sent another request.
+    fn learn_taken(&mut self, before: &Exchange, after: &Exchange) {
+        let Some(response) = &before.response else { return };
+        if after.request.start.packet.number > response.latest.packet.number {
+            self.taken.extend(response.deviations.iter().map(|deviation| deviation.rule));
+            self.taken_field = self.taken_field.max(response.largest_field);
+            self.taken_head = self.taken_head.max(response.head_bytes);
+        }
+    }
+
     fn learn_idleness(&mut self, line: &Timeline) {
         for pair in line.exchanges.windows(2) {
             let [before, after] = pair else { continue };
+            self.learn_taken(before, after);
             if let (Some(end), Some(_)) = (before.response.as_ref().and_then(|r| r.end), &after.response) {
                 let idle = after.request.start.packet.time.nanos_since(end.packet.time);
                 self.longest_reuse_ns = self.longest_reuse_ns.max(idle);

@@ -106,6 +106,13 @@ impl Timeline {
         self.closes().find(|close| close.from() == from)
     }
 
+    /// True where both SYNs are in the capture and nothing acknowledges the origin's: what looks like a request
+    /// belongs to an earlier connection.
+    #[must_use]
+    pub fn never_established(&self) -> bool {
+        !self.connect.syns.is_empty() && !self.connect.syn_acks.is_empty() && self.connect.ack.is_none()
+    }
+
     /// The exchange with this number.
     #[must_use]
     pub fn exchange(&self, number: u32) -> Option<&Exchange> {

@@ -84,7 +84,8 @@ fn why_not(root: &Candidate, loser: &Candidate) -> String {
 }
 
 fn incident(line: &Rc<Timeline>, edge: &Edge, root: Candidate, also: Vec<Alternative>) -> Incident {
-    let Candidate { finding, entry } = root;
+    let Candidate { mut finding, entry } = root;
+    finding.evidence.sort_by_key(|evidence| evidence.packet.number);
     let by_catalogue = if edge.profile == "cloudflare" { entry.status } else { entry.generic_status };
     Incident {
         id: id(line, finding.scope),
