@@ -20,7 +20,9 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 
 fn judge(case: &Case<'_>, exchange: &Exchange, goaway: Option<&GoAway>) -> Option<Finding> {
     let stream = exchange.stream?;
-    let closed = match case.line.ending(exchange) {
+    // A close that crosses the request leaves it unanswered, too; on an idle connection it is a race.
+    let close = case.line.crossed_close(exchange).or_else(|| case.line.ending(exchange));
+    let closed = match close {
         Some(Ending::Closed { from: Peer::Origin, packet, .. }) => Some((packet, "closed the connection")),
         _ => None,
     };

@@ -17,7 +17,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         findings.extend(in_response(case, exchange).or_else(|| complaint(case, h2, exchange)));
     }
     for deviation in &h2.deviations {
-        findings.extend(on_connection(case, h2, deviation));
+        findings.extend(on_connection(case, deviation));
     }
     findings
 }
@@ -69,15 +69,13 @@ fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
 }
 
 /// A connection error fails every exchange that was open then.
-fn on_connection(case: &Case<'_>, h2: &H2, deviation: &Deviation) -> Vec<Finding> {
+fn on_connection(case: &Case<'_>, deviation: &Deviation) -> Vec<Finding> {
     let at = deviation.mark.packet;
-    let left = case.line.first_close(Peer::Edge).map(|close| close.packet());
-    let complained = h2.goaways.iter().any(|goaway| goaway.from == Peer::Edge && goaway.error.blames_peer());
     let open = |exchange: &&Exchange| {
         let ended = exchange.response.as_ref().and_then(|response| response.end);
         exchange.request.start.packet.number <= at.number
-            && ended.is_none_or(|end| end.packet.number > at.number && (complained || left.is_none()))
-            && exchange.response.as_ref().is_none_or(|response| response.end.is_none())
+            && ended.is_none_or(|end| end.packet.number >= at.number)
+            && !accepted(case, exchange)
     };
     let told = reaction_evidence(case, deviation);
     case.line

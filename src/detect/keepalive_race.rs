@@ -21,7 +21,13 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn crossed_by_close(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
-    let Ending::Closed { packet: close, by, .. } = case.line.crossed_close(exchange)? else { return None };
+    let (close, by) = match case.line.crossed_close(exchange)? {
+        Ending::Closed { packet, by, .. } => (packet, by),
+        Ending::Reset { rst, .. } => (rst.packet, "RST"),
+    };
+    if was_busy(case, exchange, close) {
+        return None;
+    }
     let idle = case.idle_since(exchange).map(|since| close.time.nanos_since(since.time));
     let closed = match idle {
         Some(idle) => format!("The origin closed the connection after {} of idleness", span(idle)),
@@ -34,6 +40,17 @@ fn crossed_by_close(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
         request_name(exchange),
     );
     Some(finding(case, exchange, close, summary, close_evidence(case, exchange, close, by), Confidence::Certain))
+}
+
+/// True where another exchange was under way when the origin closed: the connection was not idle.
+fn was_busy(case: &Case<'_>, exchange: &Exchange, close: PacketRef) -> bool {
+    case.line.exchanges.iter().any(|other| {
+        let ended = other.response.as_ref().and_then(|response| response.end);
+        other.number < exchange.number
+            && other.request.start.packet.number < close.number
+            && ended.is_none_or(|end| end.packet.number > close.number)
+            && case.line.crossed_close(other).is_none()
+    })
 }
 
 fn close_evidence(case: &Case<'_>, exchange: &Exchange, close: PacketRef, by: &str) -> Vec<Evidence> {
@@ -51,7 +68,7 @@ fn close_evidence(case: &Case<'_>, exchange: &Exchange, close: PacketRef, by: &s
         exchange.request.start.packet,
         format!("the edge sends {}, which the {by} does not acknowledge", request_name(exchange)),
     ));
-    if let Some(rst) = case.line.direction.origin.rsts.first() {
+    if let Some(rst) = case.line.direction.origin.rsts.iter().find(|rst| rst.packet != close) {
         evidence.push(Evidence::new(rst.packet, "the origin's kernel answers it with RST: the connection is gone"));
     }
     evidence.sort_by_key(|evidence| evidence.packet.number);

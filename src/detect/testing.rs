@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{Case, Finding};
 use crate::timeline::{
-    Capture, Coding, Deviation, Edge, Endpoint, Exchange, Fin, Framing, Mark, OriginFacts, PacketRef, Peer, Request,
-    Response, Rst, RstLook, RstSender, Rule, Start, Time, Timeline, Vantage, Visibility,
+    Capture, Deviation, Edge, Endpoint, Exchange, Fin, Framing, Mark, OriginFacts, PacketRef, Peer, Request, Response,
+    Rst, RstLook, RstSender, Rule, Start, Time, Timeline, Vantage, Visibility,
 };
 
 /// A connection on which things happen one after another, each in a packet of its own.
@@ -91,19 +91,13 @@ impl Told {
             number,
             stream: None,
             request: Request {
-                start,
                 head_end: Some(end),
                 end: Some(end),
                 method: Cow::Borrowed(method),
                 target: target.to_owned(),
                 host: Some("shop.example".to_owned()),
-                ray: None,
-                request_id: None,
                 framing: Framing::None,
-                body_bytes: 0,
-                close: false,
-                expect_continue: false,
-                cancelled: None,
+                ..Request::begun(start)
             },
             interim: Vec::new(),
             response: None,
@@ -137,7 +131,6 @@ impl Told {
             None => Framing::Length(announced),
         };
         self.exchange().response = Some(Response {
-            start,
             head_end: Some(latest),
             end: (came == announced).then_some(latest),
             latest,
@@ -147,16 +140,8 @@ impl Told {
             body_bytes: came,
             head_bytes: MESSAGE,
             largest_field: 30,
-            largest_field_name: "content-type".to_owned(),
             fields: 3,
-            close: false,
-            server: None,
-            via: None,
-            content_type: None,
-            coding: Coding::Identity,
-            deviations: Vec::new(),
-            preview: Vec::new(),
-            grpc_status: None,
+            ..Response::begun(start)
         });
         self
     }

@@ -1,7 +1,7 @@
 //! A fatal TLS alert ends the handshake: handshake_failure (40) and all others, with the phase they came in.
 
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Alert, HandshakePhase, PacketRef, Peer, Tls, TlsVersion};
+use crate::timeline::{Alert, HandshakePhase, Peer, Tls, TlsVersion};
 
 pub(super) const CAUSES: &[Cause] = &[
     TLS_HANDSHAKE_FAILURE,
@@ -85,7 +85,7 @@ fn finding(case: &Case<'_>, tls: &Tls, alert: &Alert, cause: Cause) -> Finding {
         && alert.description.is_some_and(|description| description.0 == 40);
     Finding {
         cause,
-        scope: scope(case, alert.packet),
+        scope: lost_request(case),
         at: alert.packet,
         actor: Actor::Origin,
         confidence: if guess { Confidence::Likely } else { Confidence::Certain },
@@ -95,10 +95,9 @@ fn finding(case: &Case<'_>, tls: &Tls, alert: &Alert, cause: Cause) -> Finding {
     }
 }
 
-/// An edge that sent its request with its Finished, before the origin had refused, lost that request.
-fn scope(case: &Case<'_>, alert: PacketRef) -> Scope {
-    let sent = case.line.exchanges.iter().find(|exchange| exchange.request.start.packet.number < alert.number);
-    sent.map_or(Scope::Connection, |exchange| Scope::Exchange(exchange.number))
+/// An edge that sent its request with its Finished, before it heard of the refusal, lost that request.
+pub(super) fn lost_request(case: &Case<'_>) -> Scope {
+    case.unanswered().next().map_or(Scope::Connection, |exchange| Scope::Exchange(exchange.number))
 }
 
 fn why(tls: &Tls, cause: Cause) -> String {

@@ -1,6 +1,7 @@
 //! The origin demands a client certificate (Authenticated Origin Pulls), and the edge has none that it takes.
 
-use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use super::tls_alert::lost_request;
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding};
 use crate::timeline::{Alert, Peer, Tls};
 
 pub(super) const CAUSES: &[Cause] = &[TLS_CLIENT_CERT_REQUIRED];
@@ -28,10 +29,9 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         evidence.push(Evidence::new(packet, what));
     }
     evidence.push(Evidence::new(alert.packet, format!("fatal alert {said} from the origin")));
-    let lost = case.line.exchanges.iter().find(|exchange| exchange.request.start.packet.number < alert.packet.number);
     vec![Finding {
         cause: TLS_CLIENT_CERT_REQUIRED,
-        scope: lost.map_or(Scope::Connection, |exchange| Scope::Exchange(exchange.number)),
+        scope: lost_request(case),
         at: alert.packet,
         actor: Actor::Origin,
         confidence: Confidence::Certain,

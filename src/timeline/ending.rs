@@ -1,6 +1,6 @@
 //! What ended an exchange that did not end by itself.
 
-use super::{Close, Exchange, HandshakePhase, PacketRef, Peer, Rst, Timeline};
+use super::{Close, Exchange, HandshakePhase, PacketRef, Peer, Rst, RstSender, Timeline};
 
 /// The first sign that one side gave an exchange up.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,42 +53,49 @@ impl Timeline {
     #[must_use]
     pub fn ending(&self, exchange: &Exchange) -> Option<Ending<'_>> {
         let start = exchange.request.start.packet.number;
-        let crossed = self.crossed_close(exchange).is_some();
+        let counts = |ending: &Ending<'_>| {
+            // An origin that closes before it has a first request ends that one, too.
+            let before = matches!(ending, Ending::Closed { from: Peer::Origin, .. }) && exchange.number == 1;
+            (ending.packet().number >= start || before) && !self.crosses(ending, exchange)
+        };
+        self.endings().filter(counts).min_by_key(|ending| ending.packet().number)
+    }
+
+    /// The origin's close or reset that crossed the exchange's request on the way: it does not acknowledge the
+    /// request, so it was sent before the request arrived.
+    #[must_use]
+    pub fn crossed_close(&self, exchange: &Exchange) -> Option<Ending<'_>> {
+        let crossing = self.endings().filter(|ending| self.crosses(ending, exchange));
+        crossing.min_by_key(|ending| ending.packet().number)
+    }
+
+    fn endings(&self) -> impl Iterator<Item = Ending<'_>> {
         let tcp = self.closes().map(|close| match close {
             Close::Fin { from, fin } => Ending::Closed { from, packet: fin.packet, by: "FIN" },
             Close::Rst { from, rst } => Ending::Reset { from, rst },
         });
-        let counts = |ending: &Ending<'_>| {
-            let by_origin = matches!(ending, Ending::Closed { from: Peer::Origin, .. });
-            // An origin that closes before it has a first request ends that one, too.
-            let before = by_origin && exchange.number == 1;
-            (ending.packet().number >= start || before) && !(by_origin && crossed)
-        };
-        tcp.chain(self.close_notices()).filter(counts).min_by_key(|ending| ending.packet().number)
-    }
-
-    /// The origin's close that crossed the exchange's request on the way: its FIN, or its close_notify, does not
-    /// acknowledge the request, so it was sent before the request arrived.
-    #[must_use]
-    pub fn crossed_close(&self, exchange: &Exchange) -> Option<Ending<'_>> {
-        let start = exchange.request.start.offset;
-        let origin = &self.direction.origin;
-        // A connection that was never used, and is closed as soon as it stands, was refused, not left idle.
-        let idle = |ending: &Ending<'_>| exchange.number > 1 || ending.packet().seconds_since(self.first) >= IDLE_S;
-        let notice = self.close_notices().find(|ending| {
-            let acked = origin.recent.acked_by(ending.packet());
-            ending.from() == Peer::Origin && acked.is_some_and(|acked| acked <= start)
-        });
-        let fin = origin.fins.first().filter(|fin| fin.acked <= start);
-        let fin = fin.map(|fin| Ending::Closed { from: Peer::Origin, packet: fin.packet, by: "FIN" });
-        notice.or(fin).filter(idle)
-    }
-
-    /// Alerts that close the TLS connection. One after the handshake that nobody can read is a close_notify as a rule.
-    fn close_notices(&self) -> impl Iterator<Item = Ending<'_>> {
         let alerts = self.tls.iter().flat_map(|tls| &tls.alerts).filter(|alert| {
+            // An alert after the handshake that nobody can read is a close_notify as a rule.
             alert.phase == HandshakePhase::Established && alert.description.is_none_or(|said| said.is_close())
         });
-        alerts.map(|alert| Ending::Closed { from: alert.from, packet: alert.packet, by: "close_notify" })
+        tcp.chain(alerts.map(|alert| Ending::Closed { from: alert.from, packet: alert.packet, by: "close_notify" }))
+    }
+
+    /// Every segment acknowledges what its sender has received (RFC 9293 section 3.4).
+    fn crosses(&self, ending: &Ending<'_>, exchange: &Exchange) -> bool {
+        let origin = &self.direction.origin;
+        let acked = match ending {
+            Ending::Closed { from: Peer::Origin, packet, .. } => {
+                let fin = origin.fins.iter().find(|fin| fin.packet == *packet).map(|fin| fin.acked);
+                fin.or_else(|| origin.recent.acked_by(*packet))
+            }
+            Ending::Reset { from: Peer::Origin, rst } if rst.sender == RstSender::Claimed => {
+                rst.acked.map(|acked| acked.max(0) as u64)
+            }
+            _ => None,
+        };
+        // A connection that was never used, and is closed as soon as it stands, was refused, not left idle.
+        let idle = exchange.number > 1 || ending.packet().seconds_since(self.first) >= IDLE_S;
+        idle && acked.is_some_and(|acked| acked <= exchange.request.start.offset)
     }
 }

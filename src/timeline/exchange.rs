@@ -78,6 +78,28 @@ pub struct Request {
     pub cancelled: Option<super::PacketRef>,
 }
 
+impl Request {
+    /// A request of which not more than its first byte is known.
+    #[must_use]
+    pub fn begun(start: Mark) -> Self {
+        Self {
+            start,
+            head_end: None,
+            end: None,
+            method: Cow::Borrowed(""),
+            target: String::new(),
+            host: None,
+            ray: None,
+            request_id: None,
+            framing: Framing::Unknown,
+            body_bytes: 0,
+            close: false,
+            expect_continue: false,
+            cancelled: None,
+        }
+    }
+}
+
 /// A response with a 1xx status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interim {
@@ -130,6 +152,35 @@ pub struct Response {
     pub preview: Vec<u8>,
     /// gRPC status of the trailers (`grpc-status`).
     pub grpc_status: Option<u32>,
+}
+
+impl Response {
+    /// A response of which not more than its first byte is known.
+    #[must_use]
+    pub fn begun(start: Mark) -> Self {
+        Self {
+            start,
+            head_end: None,
+            end: None,
+            latest: start,
+            status: None,
+            minor_version: None,
+            framing: Framing::Unknown,
+            body_bytes: 0,
+            head_bytes: 0,
+            largest_field: 0,
+            largest_field_name: String::new(),
+            fields: 0,
+            close: false,
+            server: None,
+            via: None,
+            content_type: None,
+            coding: Coding::Identity,
+            deviations: Vec::new(),
+            preview: Vec::new(),
+            grpc_status: None,
+        }
+    }
 }
 
 /// How the length of a body is told (RFC 9112 section 6.3).

@@ -6,7 +6,7 @@ use super::Recognised;
 use super::fields;
 use super::framing::FramingFields;
 use super::head::lines;
-use crate::timeline::{Framing, Mark, Request};
+use crate::timeline::{Mark, Request};
 
 /// Methods that are worth no allocation (RFC 9110 section 9.1 and its registry).
 const METHODS: [&str; 12] =
@@ -59,21 +59,7 @@ pub(super) fn read(head: &[u8], start: Mark) -> (Request, Asks) {
     let method = words.next().unwrap_or_default();
     let target = words.next().unwrap_or_default();
     let http10 = words.next() == Some(b"HTTP/1.0");
-    let mut request = Request {
-        start,
-        head_end: None,
-        end: None,
-        method: known(method),
-        target: text(target),
-        host: None,
-        ray: None,
-        request_id: None,
-        framing: Framing::None,
-        body_bytes: 0,
-        close: http10,
-        expect_continue: false,
-        cancelled: None,
-    };
+    let mut request = Request { method: known(method), target: text(target), close: http10, ..Request::begun(start) };
     let mut framing = FramingFields::default();
     let mut upgrade = false;
     for line in lines {

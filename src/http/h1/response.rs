@@ -6,7 +6,7 @@ use super::framing::FramingFields;
 use super::head::{Places, lines, unfold};
 use super::request::{has_member, text};
 use super::status_line;
-use crate::timeline::{Deviation, Framing, Mark, Response, Rule};
+use crate::timeline::{Deviation, Mark, Response, Rule};
 
 /// Fields of a head that the fast path has room for.
 const FAST_FIELDS: usize = 64;
@@ -30,32 +30,6 @@ const SINGLETONS: [&str; 10] = [
     "retry-after",
     "content-location",
 ];
-
-/// A response of which not more than the first byte is known.
-pub(super) fn begun(start: Mark) -> Response {
-    Response {
-        start,
-        head_end: None,
-        end: None,
-        latest: start,
-        status: None,
-        minor_version: None,
-        framing: Framing::Unknown,
-        body_bytes: 0,
-        head_bytes: 0,
-        largest_field: 0,
-        largest_field_name: String::new(),
-        fields: 0,
-        close: false,
-        server: None,
-        via: None,
-        content_type: None,
-        coding: crate::timeline::Coding::Identity,
-        deviations: Vec::new(),
-        preview: Vec::new(),
-        grpc_status: None,
-    }
-}
 
 /// What the head says that the record does not hold.
 #[derive(Debug, Default)]

@@ -167,7 +167,7 @@ impl Responses {
         if let Owner::Exchange(number) = owner
             && let Some(exchange) = exchange(line, number)
         {
-            let mut response = response::begun(start);
+            let mut response = Response::begun(start);
             response.deviations = broke;
             if let Some((rule, mark)) = preamble.breaks() {
                 note(&mut response, rule, 0, mark, b"\r\n");
@@ -195,7 +195,7 @@ impl Responses {
     }
 
     fn read(&mut self, line: &mut Timeline, pairing: &mut Pairing, begun: &Begun, head: &Whole<'_>) {
-        let mut forgotten = response::begun(begun.start);
+        let mut forgotten = Response::begun(begun.start);
         let response = record(line, begun.owner).unwrap_or(&mut forgotten);
         let said = response::read(head.bytes, head.places, response);
         response.head_bytes = head.len;
@@ -295,7 +295,7 @@ impl Responses {
 
     fn body(&mut self, line: &mut Timeline, bytes: &[u8], start: Mark) -> usize {
         let State::Body(owner, body) = &mut self.state else { return bytes.len() };
-        let (mut forgotten, was_lost) = (response::begun(start), body.lost());
+        let (mut forgotten, was_lost) = (Response::begun(start), body.lost());
         let response = record(line, *owner).unwrap_or(&mut forgotten);
         let taken = body.take(bytes, start, &mut |fault| {
             note(response, fault.rule, fault.at, fault.mark, fault.bytes);
@@ -398,7 +398,7 @@ impl Responses {
         let Some((number, _)) = pairing.next_to_answer() else { return };
         let Some(exchange) = exchange(line, number).filter(|exchange| exchange.response.is_none()) else { return };
         let start = exchange.interim.last().map_or(first, |interim| interim.at);
-        exchange.response = Some(Response { deviations: broke, ..response::begun(start) });
+        exchange.response = Some(Response { deviations: broke, ..Response::begun(start) });
     }
 }
 

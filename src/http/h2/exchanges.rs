@@ -1,11 +1,9 @@
 //! The exchanges of a timeline, one a stream, within bounds; and where a broken rule is written down.
 
-use std::borrow::Cow;
-
 use super::frame::HEADER_LEN;
 use super::reader::Reader;
 use super::stream::Streams;
-use crate::timeline::{Coding, Deviation, Exchange, Framing, H2, Mark, Request, Response, Rule, Timeline, Visibility};
+use crate::timeline::{Deviation, Exchange, H2, Mark, Request, Response, Rule, Timeline, Visibility};
 
 /// The facts of the connection as a whole.
 pub(super) fn h2(line: &mut Timeline) -> &mut H2 {
@@ -28,7 +26,7 @@ pub(super) fn open(line: &mut Timeline, streams: &Streams, stream: u32, start: M
     line.exchanges.push(Exchange {
         number,
         stream: Some(stream),
-        request: new_request(start),
+        request: Request::begun(start),
         interim: Vec::new(),
         response: None,
         visibility: Visibility::Clear,
@@ -37,7 +35,7 @@ pub(super) fn open(line: &mut Timeline, streams: &Streams, stream: u32, start: M
 
 /// The response on this stream, made with its first byte at `start` where there is none yet.
 pub(super) fn response(line: &mut Timeline, stream: u32, start: Mark) -> Option<&mut Response> {
-    Some(on_stream(line, stream)?.response.get_or_insert_with(|| new_response(start)))
+    Some(on_stream(line, stream)?.response.get_or_insert_with(|| Response::begun(start)))
 }
 
 /// Bytes of the exchange on this stream are missing, so nothing is to be concluded from what is absent.
@@ -130,49 +128,6 @@ fn take_one(surplus: &mut usize) -> bool {
     let some = *surplus > 0;
     *surplus = surplus.saturating_sub(1);
     some
-}
-
-fn new_request(start: Mark) -> Request {
-    Request {
-        start,
-        head_end: None,
-        end: None,
-        method: Cow::Borrowed(""),
-        target: String::new(),
-        host: None,
-        ray: None,
-        request_id: None,
-        framing: Framing::Unknown,
-        body_bytes: 0,
-        close: false,
-        expect_continue: false,
-        cancelled: None,
-    }
-}
-
-fn new_response(start: Mark) -> Response {
-    Response {
-        start,
-        head_end: None,
-        end: None,
-        latest: start,
-        status: None,
-        minor_version: None,
-        framing: Framing::Unknown,
-        body_bytes: 0,
-        head_bytes: 0,
-        largest_field: 0,
-        largest_field_name: String::new(),
-        fields: 0,
-        close: false,
-        server: None,
-        via: None,
-        content_type: None,
-        coding: Coding::Identity,
-        deviations: Vec::new(),
-        preview: Vec::new(),
-        grpc_status: None,
-    }
 }
 
 /// Clean exchanges that are kept, so that a connection's recent past can be told.

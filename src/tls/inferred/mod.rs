@@ -9,14 +9,14 @@
 mod exchange;
 mod sizes;
 
-use self::exchange::{complete_at_close, exchange, response};
+use self::exchange::{complete_at_close, exchange};
 use self::sizes::{
     LEAST_HTTP1_REQUEST, LEAST_HTTP2_REQUEST, MAX_PREFACE, MAX_SETTINGS, MAX_TICKET, USUAL_TICKETS, is_control,
     is_upload,
 };
 use super::alert;
 use super::flight::Sealed;
-use crate::timeline::{ByPeer, Exchange, HandshakePhase, Peer, Timeline, Tls, Visibility};
+use crate::timeline::{ByPeer, Exchange, HandshakePhase, Peer, Response, Timeline, Tls, Visibility};
 
 /// What is inferred on one connection.
 #[derive(Debug)]
@@ -310,7 +310,7 @@ impl Inferred {
 
     fn respond(&self, line: &mut Timeline, record: Sealed) {
         let Some(exchange) = self.latest(line) else { return };
-        let response = exchange.response.get_or_insert_with(|| response(record.start));
+        let response = exchange.response.get_or_insert_with(|| Response::begun(record.start));
         response.latest = record.end;
         response.body_bytes = response.body_bytes.saturating_add(u64::from(record.plain));
     }
