@@ -5,11 +5,12 @@ PCAP520 := $${CARGO_TARGET_DIR:-target}/release/pcap520
 DEMO    := testdata/corpus/plain/keepalive-race--nginx-2s.pcap
 ROOT    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help demo test build deps readme
+.PHONY: help demo test renew build deps readme
 
 help:
 	@echo 'make demo     build, and analyze a capture with a 520 in it'
 	@echo 'make test     format, lints and all tests'
+	@echo 'make renew    write the schema and the snapshots anew, to be looked at with git diff'
 	@echo 'make build    the release program, target/release/pcap520'
 	@echo 'make deps     install libpcap where it is missing (Debian, Ubuntu)'
 	@echo 'make readme   run the demo again and put its output into README.md'
@@ -21,6 +22,10 @@ test: deps
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
+
+# The files that tests hold the program's output against.
+renew: deps
+	PCAP520_RENEW=1 $(CARGO) test --locked --test schema
 
 build: deps
 	$(CARGO) build --locked --release

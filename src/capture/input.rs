@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::Packet;
 use super::error::{CaptureError, Damage};
+use super::interface::InterfaceDescription;
 use super::reader::{Header, Reader, Record};
 use super::source::STANDARD_INPUT;
 use super::summary::Summary;
@@ -34,6 +35,15 @@ pub enum Item<'a> {
     /// The text of a TLS key log (NSS format) that a pcapng file holds. It comes before the packets that follow
     /// it in the file.
     Secrets(&'a [u8]),
+}
+
+/// An interface of one of the captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InterfaceId {
+    /// The capture, counted from 0 in the order of the input.
+    pub capture: usize,
+    /// The interface, counted from 0 in the file.
+    pub interface: u32,
 }
 
 impl Input {
@@ -94,6 +104,15 @@ impl Input {
                 Record::End => self.current = None,
             }
         }
+    }
+
+    /// The interface that took the packet which came last; none before the first packet.
+    #[must_use]
+    pub fn interface(&self) -> Option<(InterfaceId, &InterfaceDescription)> {
+        let capture = self.current?;
+        let State::Open(reader) = &self.feeds.get(capture)?.state else { return None };
+        let (interface, description) = reader.last_interface()?;
+        Some((InterfaceId { capture, interface }, description))
     }
 
     /// What was read of each capture so far, in the order in which they were named.
@@ -297,7 +316,7 @@ mod tests {
 
     use super::super::order::Order;
     use super::super::testing::{Folder, Read, block, enhanced, interface, option, pcap, section, u32s};
-    use super::CaptureError;
+    use super::{CaptureError, Input};
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
@@ -376,6 +395,32 @@ mod tests {
                 "the file is empty"
             ]
         );
+    }
+
+    #[test]
+    fn every_packet_has_the_interface_that_took_it() {
+        let order = Order::Little;
+        let folder = Folder::new();
+        let named = |name: &[u8]| interface(order, 1, 0, &option(order, 2, name));
+        let twice = [
+            section(order),
+            named(b"eth0"),
+            named(b"eth1"),
+            enhanced(order, 1, 1_000_000, b"a"),
+            section(order),
+            named(b"eth2"),
+            enhanced(order, 0, 3_000_000, b"c"),
+        ];
+        let paths = [folder.file("twice", &twice.concat()), folder.file("plain", &pcap(&[(2, b"b")]))];
+        let mut input = Input::open(&paths).expect("two captures");
+        let mut seen = Vec::new();
+        assert_eq!(input.interface(), None);
+        while input.next_item().expect("whole").is_some() {
+            let (id, interface) = input.interface().expect("a packet came");
+            seen.push((id.capture, id.interface, interface.name.clone().unwrap_or_default(), interface.snap_len));
+        }
+        let wanted = [(0, 1, "eth1", 0), (1, 0, "", 65_535), (0, 2, "eth2", 0)];
+        assert_eq!(seen, wanted.map(|(capture, interface, name, snap)| (capture, interface, name.to_owned(), snap)));
     }
 
     #[test]

@@ -1,14 +1,25 @@
-//! One interface of a pcapng section: its link type, its clock, its statistics.
+//! One interface of a pcapng section: its link type, its names, its clock, its statistics.
 
 use super::link_type::LinkType;
 use super::order::Order;
 use crate::timeline::Time;
 
+/// What a capture says of an interface that it took packets from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterfaceDescription {
+    /// What its packets begin with.
+    pub link: LinkType,
+    /// Bytes that are captured of a packet; 0 is no limit.
+    pub snap_len: u32,
+    /// Its name, such as `eth0` (pcapng only).
+    pub name: Option<String>,
+    /// What it is, in words (pcapng only).
+    pub description: Option<String>,
+}
+
 /// What an Interface Description Block and the statistics blocks say of an interface.
 pub(super) struct Interface {
-    pub(super) link: LinkType,
-    /// Bytes that are captured of a packet; 0 is no limit.
-    pub(super) snap_len: u32,
+    pub(super) described: InterfaceDescription,
     pub(super) clock: Clock,
     /// Packets dropped by the interface and by the operating system.
     pub(super) dropped: u64,
@@ -19,9 +30,13 @@ impl Interface {
     pub(super) fn new(order: Order, body: &[u8]) -> Option<Self> {
         let (link, _) = body.split_first_chunk::<2>()?;
         let [_, snap_len] = order.words(body)?;
+        let link = LinkType(order.u16(*link));
+        let mut described = InterfaceDescription { link, snap_len, name: None, description: None };
         let mut clock = Clock { unit: Unit::Nanoseconds(1_000), offset_s: 0 };
         for (code, value) in options(order, body.get(8..)?) {
             match (code, value) {
+                (IF_NAME, value) => described.name = Some(name(value)),
+                (IF_DESCRIPTION, value) => described.description = Some(name(value)),
                 (IF_TSRESOL, &[resolution, ..]) => clock.unit = Unit::new(resolution),
                 (IF_TSOFFSET, value) => {
                     clock.offset_s = value.first_chunk().map_or(0, |offset| order.u64(*offset).cast_signed());
@@ -29,7 +44,7 @@ impl Interface {
                 _ => {}
             }
         }
-        Some(Self { link: LinkType(order.u16(*link)), snap_len, clock, dropped: 0 })
+        Some(Self { described, clock, dropped: 0 })
     }
 
     /// interface (4), time (8), options: the counters run on, the last block of an interface has the sum
@@ -107,7 +122,17 @@ fn options(order: Order, mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
     })
 }
 
+/// A text of at most [`MAX_NAME_BYTES`].
+fn name(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.get(..value.len().min(MAX_NAME_BYTES)).unwrap_or_default()).into_owned()
+}
+
+/// Bytes that are kept of an interface's name or description.
+const MAX_NAME_BYTES: usize = 256;
+
 const END_OF_OPTIONS: u16 = 0;
+const IF_NAME: u16 = 2;
+const IF_DESCRIPTION: u16 = 3;
 const IF_TSRESOL: u16 = 9;
 const IF_TSOFFSET: u16 = 14;
 const ISB_IFDROP: u16 = 5;

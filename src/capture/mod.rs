@@ -2,6 +2,7 @@
 //!
 //! [`Input`] merges one or several captures by time. pcap and pcapng are recognised by their content, in clear or
 //! packed with gzip or zstd. A file is read in large blocks into a reused buffer; packets are borrowed from it.
+//! [`Writer`] writes packets and what is to be said about them as pcapng.
 
 mod buffer;
 mod error;
@@ -18,13 +19,16 @@ mod summary;
 #[cfg(test)]
 mod testing;
 mod unpack;
+mod writer;
 
 pub use error::{CaptureError, Damage};
 pub use filter::Filter;
-pub use input::{Input, Item};
+pub use input::{Input, InterfaceId, Item};
+pub use interface::InterfaceDescription;
 pub use link_type::LinkType;
 pub use reader::Format;
 pub use summary::{Cut, Summary};
+pub use writer::Writer;
 
 use crate::timeline::{PacketRef, Time};
 

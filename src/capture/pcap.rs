@@ -2,6 +2,7 @@
 
 use super::buffer::Buffer;
 use super::error::Damage;
+use super::interface::InterfaceDescription;
 use super::link_type::LinkType;
 use super::order::Order;
 use super::reader::{HEADER_BYTES, Header, MAX_PACKET_BYTES, Record};
@@ -10,6 +11,9 @@ use crate::timeline::Time;
 /// Position in a pcap file.
 pub(super) struct Pcap {
     layout: Layout,
+    interface: InterfaceDescription,
+    /// File headers before the one that holds, where files were joined with `cat`.
+    joined: u32,
     /// Link types of the file: more than one only where files were joined with `cat`.
     link_types: Vec<LinkType>,
     packets: u64,
@@ -23,6 +27,7 @@ struct Layout {
     tick: i64,
     /// Length of a packet's header.
     header_len: usize,
+    snap_len: u32,
     link: LinkType,
 }
 
@@ -35,7 +40,12 @@ impl Pcap {
         let layout = buffer.peek().and_then(Layout::new);
         let layout = layout.ok_or(Damage::EndsInsideHeader { len: buffer.available() as u64 })?;
         buffer.consume(HEADER_BYTES);
-        Ok(Self { layout, link_types: vec![layout.link], packets: 0 })
+        Ok(Self { layout, interface: layout.interface(), joined: 0, link_types: vec![layout.link], packets: 0 })
+    }
+
+    /// The interface of the last packet: one for each file header.
+    pub(super) fn last_interface(&self) -> (u32, &InterfaceDescription) {
+        (self.joined, &self.interface)
     }
 
     pub(super) fn link_types(&self) -> &[LinkType] {
@@ -49,7 +59,7 @@ impl Pcap {
     #[inline]
     pub(super) fn next(&mut self, buffer: &mut Buffer) -> Result<Record, Damage> {
         loop {
-            let Layout { order, tick, header_len, link } = self.layout;
+            let Layout { order, tick, header_len, link, .. } = self.layout;
             if !self.fill(buffer, header_len)? {
                 return if buffer.available() == 0 { Ok(Record::End) } else { Err(self.cut(buffer)) };
             }
@@ -94,6 +104,8 @@ impl Pcap {
         }
         self.layout = buffer.peek().and_then(Layout::new).ok_or_else(|| self.cut(buffer))?;
         buffer.consume(HEADER_BYTES);
+        self.interface = self.layout.interface();
+        self.joined = self.joined.saturating_add(1);
         if self.link_types.len() < MAX_JOINED && !self.link_types.contains(&self.layout.link) {
             self.link_types.push(self.layout.link);
         }
@@ -117,7 +129,7 @@ impl Pcap {
 impl Layout {
     /// magic (4), version (2 + 2), reserved (4 + 4), snap length (4), link type with FCS length (4)
     fn new(header: &[u8; HEADER_BYTES]) -> Option<Self> {
-        let &[m0, m1, m2, m3, .., l0, l1, l2, l3] = header;
+        let &[m0, m1, m2, m3, .., s0, s1, s2, s3, l0, l1, l2, l3] = header;
         let order = order_of([m0, m1, m2, m3])?;
         let magic = order.u32([m0, m1, m2, m3]);
         // The upper half says how long the frame check sequence is: IP's own length takes care of it.
@@ -126,8 +138,13 @@ impl Layout {
             order,
             tick: if magic == NANOSECONDS { 1 } else { 1_000 },
             header_len: if magic == MODIFIED { 24 } else { 16 },
+            snap_len: order.u32([s0, s1, s2, s3]),
             link: LinkType(u16::from_be_bytes([high, low])),
         })
+    }
+
+    fn interface(&self) -> InterfaceDescription {
+        InterfaceDescription { link: self.link, snap_len: self.snap_len, name: None, description: None }
     }
 }
 

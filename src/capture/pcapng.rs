@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::buffer::Buffer;
 use super::error::Damage;
-use super::interface::Interface;
+use super::interface::{Interface, InterfaceDescription};
 use super::link_type::LinkType;
 use super::order::Order;
 use super::reader::{Header, MAX_PACKET_BYTES, Record};
@@ -16,6 +16,10 @@ pub(super) struct Pcapng {
     order: Order,
     /// Interfaces of the current section.
     interfaces: Vec<Interface>,
+    /// Interfaces of the sections that are over.
+    interfaces_before: u32,
+    /// Interface of the last packet, in its section.
+    interface: u32,
     link_types: Vec<LinkType>,
     packets: u64,
     /// Drops of the sections that are over.
@@ -29,6 +33,8 @@ impl Pcapng {
         Self {
             order: Order::Little,
             interfaces: Vec::new(),
+            interfaces_before: 0,
+            interface: 0,
             link_types: Vec::new(),
             packets: 0,
             dropped: 0,
@@ -43,6 +49,12 @@ impl Pcapng {
     /// Packets that were dropped, as the interface statistics blocks say.
     pub(super) fn dropped(&self) -> u64 {
         self.interfaces.iter().fold(self.dropped, |sum, interface| sum.saturating_add(interface.dropped))
+    }
+
+    /// The interface of the last packet, and its number among those of all sections.
+    pub(super) fn last_interface(&self) -> Option<(u32, &InterfaceDescription)> {
+        let interface = self.interfaces.get(self.interface as usize)?;
+        Some((self.interfaces_before.saturating_add(self.interface), &interface.described))
     }
 
     /// The next record that is of interest.
@@ -123,6 +135,7 @@ impl Pcapng {
         match kind {
             SECTION_HEADER => {
                 self.dropped = self.dropped();
+                self.interfaces_before = self.interfaces_before.saturating_add(self.interfaces.len() as u32);
                 self.interfaces.clear();
                 Ok(None)
             }
@@ -144,8 +157,9 @@ impl Pcapng {
             return Err("declares one interface too many");
         }
         let interface = Interface::new(self.order, body).ok_or("is too short for an interface")?;
-        if self.link_types.len() < MAX_LINK_TYPES && !self.link_types.contains(&interface.link) {
-            self.link_types.push(interface.link);
+        let link = interface.described.link;
+        if self.link_types.len() < MAX_LINK_TYPES && !self.link_types.contains(&link) {
+            self.link_types.push(link);
         }
         self.interfaces.push(interface);
         Ok(())
@@ -156,7 +170,7 @@ impl Pcapng {
         let order = self.order;
         let (id, ticks, captured, wire_len, at) = if kind == SIMPLE_PACKET {
             let [wire_len] = order.words(body).ok_or(SHORT)?;
-            let snap_len = self.interfaces.first().map_or(0, |interface| interface.snap_len);
+            let snap_len = self.interfaces.first().map_or(0, |interface| interface.described.snap_len);
             let stored = u32::try_from(body.len() - 4).unwrap_or(u32::MAX);
             let cut = if snap_len == 0 { u32::MAX } else { snap_len };
             (0, None, wire_len.min(stored).min(cut), wire_len, 4)
@@ -170,10 +184,11 @@ impl Pcapng {
         if end > body.len() {
             return Err("holds fewer bytes than its packet claims");
         }
+        self.interface = id;
         self.last = ticks.map_or(self.last, |ticks| interface.clock.time(ticks));
         self.packets += 1;
         let data = BODY + at..BODY + end;
-        Ok(Header { time: self.last, link: interface.link, wire_len: wire_len.max(captured), data })
+        Ok(Header { time: self.last, link: interface.described.link, wire_len: wire_len.max(captured), data })
     }
 
     #[inline]

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::buffer::Buffer;
 use super::error::{CaptureError, Damage};
+use super::interface::InterfaceDescription;
 use super::link_type::LinkType;
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
@@ -126,6 +127,14 @@ impl Reader {
         match &self.decoder {
             Decoder::Pcap(pcap) => pcap.link_types(),
             Decoder::Pcapng(pcapng) => pcapng.link_types(),
+        }
+    }
+
+    /// The interface of the last packet, and its number in the file.
+    pub(super) fn last_interface(&self) -> Option<(u32, &InterfaceDescription)> {
+        match &self.decoder {
+            Decoder::Pcap(pcap) => Some(pcap.last_interface()),
+            Decoder::Pcapng(pcapng) => pcapng.last_interface(),
         }
     }
 

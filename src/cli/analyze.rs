@@ -1,19 +1,14 @@
 //! `pcap520 analyze`: captures in, a report out.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::options::{EdgeArgs, InputArgs, SelectionArgs};
 use super::output::Output;
-use super::plan::{Connections, Plan};
+use super::plan::Plan;
 use super::terminal::Color;
-use super::units::{Server, bytes, seconds, server};
 use super::{Error, exit};
-use crate::analysis::{Analysis, Options, Records};
-use crate::capture::{Filter, Input, Item, Summary};
-use crate::report::{self, Document, Source};
-use crate::tcp::Roles;
-use crate::tls::{KeyLog, TrustAnchors};
-use crate::verdict::Verdict;
+use crate::report::{self, Document};
 
 /// Analyze captures: which exchange failed, who did it, what proves it, what to change
 ///
@@ -21,71 +16,14 @@ use crate::verdict::Verdict;
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
-    /// Capture files, folders of them, or - for standard input
-    #[arg(required = true, value_name = "CAPTURE")]
-    pub(super) captures: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(super) input: InputArgs,
 
-    /// Only packets that match this BPF expression, as with tcpdump
-    #[arg(short, long, value_name = "BPF", conflicts_with = "expression", help_heading = "Input")]
-    pub(super) filter: Option<String>,
+    #[command(flatten)]
+    pub(super) edge: EdgeArgs,
 
-    /// BPF expression, in place of --filter
-    #[arg(last = true, value_name = "BPF")]
-    pub(super) expression: Vec<String>,
-
-    /// NSS key log that decrypts TLS; may be given several times
-    #[arg(long, value_name = "FILE", help_heading = "Input")]
-    pub(super) keylog: Vec<PathBuf>,
-
-    /// PEM file with roots that the edge trusts beside the public ones
-    ///
-    /// Certificates that lead to one of them are not reported as untrusted or self-signed.
-    #[arg(long, value_name = "FILE", help_heading = "Input")]
-    pub(super) ca: Vec<PathBuf>,
-
-    /// Who the origin is, where the capture began too late to tell
-    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = server, help_heading = "Input")]
-    pub(super) server: Option<Server>,
-
-    /// Accepted for the fingers of tcpdump users: names are never looked up
-    #[arg(short = 'n', hide = true)]
-    pub(super) numeric: bool,
-
-    /// The reverse proxy whose timeouts and limits apply
-    #[arg(long, value_enum, value_name = "PROFILE", default_value_t, help_heading = "Edge")]
-    pub(super) edge: Profile,
-
-    /// How long it waits for a TCP connection
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Edge")]
-    pub(super) connect_timeout: Option<f64>,
-
-    /// How long it waits for a TLS handshake
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Edge")]
-    pub(super) handshake_timeout: Option<f64>,
-
-    /// How long it waits for the next bytes of a response
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, help_heading = "Edge")]
-    pub(super) response_timeout: Option<f64>,
-
-    /// Longest field line of a response that it takes
-    #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Edge")]
-    pub(super) header_limit: Option<u64>,
-
-    /// Largest header section of a response that it takes
-    #[arg(long, value_name = "BYTES", value_parser = bytes, help_heading = "Edge")]
-    pub(super) headers_limit: Option<u64>,
-
-    /// Only the request with this Ray ID
-    #[arg(long, value_name = "RAY-ID", help_heading = "Report")]
-    pub(super) ray: Option<String>,
-
-    /// Only requests and connections for this host
-    #[arg(long, value_name = "NAME", help_heading = "Report")]
-    pub(super) host: Option<String>,
-
-    /// Only incidents of this cause
-    #[arg(long, value_name = "ID", help_heading = "Report")]
-    pub(super) cause: Option<String>,
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
 
     /// Form of the report
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t, help_heading = "Report")]
@@ -122,16 +60,6 @@ pub(super) struct Args {
     pub(super) verbose: bool,
 }
 
-/// A profile of the edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Profile {
-    /// Cloudflare, by its public documents
-    #[default]
-    Cloudflare,
-    /// Any other reverse proxy, by the defaults that most of them share
-    Generic,
-}
-
 /// The form of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Format {
@@ -153,83 +81,10 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
         let _ = writeln!(io::stderr(), "pcap520: {hint}");
     }
     let output = Output::open(plan.output.as_deref())?;
-    let (verdict, sources) = run_analysis(&plan)?;
+    let (verdict, sources) = plan.job.analyse(&plan.job.key_logs()?, plan.records, plan.talk)?;
     let document = Document::new(&verdict, &sources, &plan.view);
     output.write(|out| write(&plan, &document, out))?;
     Ok(if plan.fail_on.matches(&document) { exit::MATCHED } else { exit::ANALYSED })
-}
-
-/// Reads every packet of the input into an analysis.
-fn run_analysis(plan: &Plan) -> Result<(Verdict, Vec<Source>), Error> {
-    let mut input = Input::open(&plan.inputs)?;
-    let mut filter = plan.filter.as_deref().map(Filter::new).transpose()?;
-    let mut analysis = Analysis::new(options(plan)?);
-    let mut progress = plan.progress(input.total_bytes());
-    let mut packets = 0_u64;
-    while let Some(item) = input.next_item()? {
-        match item {
-            Item::Secrets(key_log) => analysis.secrets(key_log),
-            Item::Packet(packet) => {
-                let wanted = match &mut filter {
-                    Some(filter) => filter.matches(&packet)?,
-                    None => true,
-                };
-                if wanted {
-                    analysis.packet(&packet);
-                }
-            }
-        }
-        packets += 1;
-        if packets.is_multiple_of(PACKETS_PER_LOOK) {
-            progress.update(input.bytes_read());
-        }
-    }
-    drop(progress);
-    if let Some(link) = analysis.only_unknown_link() {
-        let path = plan.inputs.first().cloned().unwrap_or_default();
-        return Err(Error::UnknownLink { path, link });
-    }
-    let sources = input.summaries().iter().map(source).collect();
-    Ok((analysis.finish(), sources))
-}
-
-/// Packets between two looks at the progress bar.
-const PACKETS_PER_LOOK: u64 = 4096;
-
-fn options(plan: &Plan) -> Result<Options, Error> {
-    let keys = KeyLog::new();
-    for path in &plan.keylogs {
-        keys.add(&read(path, "name the key log that the edge or the origin wrote")?);
-    }
-    let mut trust = TrustAnchors::bundled();
-    for path in &plan.ca {
-        let pem = read(path, "name a PEM file of certification authorities")?;
-        trust = trust.with_pem(&pem).map_err(|source| Error::Authority { path: path.clone(), source })?;
-    }
-    let roles =
-        plan.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
-    let records = match plan.connections {
-        Connections::Listed => Records::OfAll,
-        Connections::LeftOut => Records::OfIncidents,
-    };
-    Ok(Options { edge: plan.edge.clone(), roles, keys, trust, records })
-}
-
-fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, advice })
-}
-
-fn source(summary: &Summary) -> Source {
-    Source {
-        path: summary.path.display().to_string(),
-        format: summary.format.map_or_else(String::new, |format| format.to_string()),
-        link_types: summary.link_types.iter().map(ToString::to_string).collect(),
-        packets: summary.packets,
-        bytes: summary.bytes,
-        first: summary.first,
-        last: summary.last,
-        problems: summary.problems(),
-    }
 }
 
 fn write(plan: &Plan, document: &Document, out: &mut dyn Write) -> io::Result<()> {

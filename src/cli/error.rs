@@ -1,7 +1,7 @@
 //! What ends a run early: the command line, the input, or the output.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::capture::{CaptureError, LinkType};
 use crate::tls::TlsError;
@@ -41,6 +41,24 @@ pub enum Error {
     /// Standard input is a terminal.
     #[error("standard input is a terminal; pipe a capture into it, or name a file in place of -")]
     TerminalInput,
+    /// An input that can be read once only, where it has to be read more than once.
+    #[error(
+        "{}: it can be read once only, and an extract reads its captures again: write it to a file first",
+        name(path)
+    )]
+    ReadOnce {
+        /// The path as it was named.
+        path: PathBuf,
+    },
+    /// An output that stands where an input stands.
+    #[error("{}: it is one of the captures that are read; name another file with -o", path.display())]
+    OutputIsInput {
+        /// The path as it was named.
+        path: PathBuf,
+    },
+    /// Packets would go to a terminal.
+    #[error("standard output is a terminal and packets are no text; name a file with -o")]
+    TerminalOutput,
     /// A cause that the catalogue does not hold.
     #[error("{name}: no such cause; {}", suggestion(nearest))]
     UnknownCause {
@@ -77,6 +95,11 @@ impl Error {
             Self::Output(source) | Self::Unwritable { source, .. } if source.kind() == io::ErrorKind::BrokenPipe
         )
     }
+}
+
+/// What a path means to people.
+fn name(path: &Path) -> String {
+    if path == Path::new("-") { "- (standard input)".to_owned() } else { path.display().to_string() }
 }
 
 fn suggestion(nearest: &[&str]) -> String {

@@ -4,8 +4,11 @@ mod analyze;
 mod completions;
 mod error;
 mod explain;
+mod extract;
+mod job;
 mod man;
 mod names;
+mod options;
 mod output;
 mod plan;
 mod progress;
@@ -64,6 +67,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(Box<analyze::Args>),
+    Extract(Box<extract::Args>),
     Explain(explain::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -74,6 +78,7 @@ impl Command {
     fn run(self) -> Result<u8, Error> {
         match self {
             Self::Analyze(args) => analyze::run(*args),
+            Self::Extract(args) => extract::run(*args),
             Self::Explain(args) => explain::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),
@@ -91,6 +96,7 @@ Examples:
   pcap520 analyze capture.pcap
   pcap520 analyze --keylog keys.txt --format json -o report.json capture.pcapng
   tcpdump -i any -w - tcp port 80 | pcap520 analyze -
+  pcap520 extract -o incidents.pcapng capture.pcap
   pcap520 explain keepalive-race
 
 Exit status:

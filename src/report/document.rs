@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Stamp;
@@ -13,9 +14,10 @@ use super::Stamp;
 pub const SCHEMA: &str = "pcap520/report/v1";
 
 /// The whole report.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Document {
-    /// Always [`SCHEMA`].
+    /// Name and version of this contract.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: &'static str,
     /// What wrote the report.
     pub tool: Tool,
@@ -36,7 +38,7 @@ pub struct Document {
 }
 
 /// The program.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Tool {
     /// Its name.
     pub name: &'static str,
@@ -45,7 +47,7 @@ pub struct Tool {
 }
 
 /// One capture that was read.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Capture {
     /// Path as it was named; `-` for standard input.
     pub path: String,
@@ -66,7 +68,7 @@ pub struct Capture {
 }
 
 /// What the edge was taken to put up with.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Edge {
     /// Name of the profile.
     pub profile: String,
@@ -83,7 +85,7 @@ pub struct Edge {
 }
 
 /// Counts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Summary {
     /// TCP connections.
     pub connections: u64,
@@ -103,7 +105,7 @@ pub struct Summary {
 }
 
 /// One failed exchange or connection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Incident {
     /// Short, and the same whenever the same packets are read.
     pub id: String,
@@ -112,14 +114,17 @@ pub struct Incident {
     /// Title of the cause.
     pub title: &'static str,
     /// `transport`, `session`, `presentation` or `application`.
+    #[schemars(extend("enum" = ["transport", "session", "presentation", "application"]))]
     pub layer: &'static str,
     /// Status that the edge showed the visitor.
     pub edge_status: u16,
     /// Status that the edge could read from the origin; 0 where there was none.
     pub origin_status: u16,
     /// `origin`, `middlebox`, `network` or `edge`.
+    #[schemars(extend("enum" = ["origin", "middlebox", "network", "edge"]))]
     pub actor: &'static str,
     /// `certain`, `likely` or `possible`.
+    #[schemars(extend("enum" = ["certain", "likely", "possible"]))]
     pub confidence: &'static str,
     /// Where it happened.
     pub connection: ConnectionRef,
@@ -149,7 +154,7 @@ pub struct Incident {
 }
 
 /// The connection of an incident.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ConnectionRef {
     /// Number of the connection, as Wireshark's `tcp.stream`.
     pub index: u32,
@@ -164,7 +169,7 @@ pub struct ConnectionRef {
 }
 
 /// A packet and its time.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct PacketAt {
     /// Number of the packet.
     pub packet: u64,
@@ -173,7 +178,7 @@ pub struct PacketAt {
 }
 
 /// The request of an incident; what encryption hides is null.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Request {
     /// Method.
     pub method: Option<String>,
@@ -194,7 +199,7 @@ pub struct Request {
 }
 
 /// What came of the response of an incident.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Response {
     /// Status code, where one could be read.
     pub status: Option<u16>,
@@ -211,7 +216,7 @@ pub struct Response {
 }
 
 /// A packet and what it proves.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Evidence {
     /// Number of the packet.
     pub packet: u64,
@@ -222,7 +227,7 @@ pub struct Evidence {
 }
 
 /// One thing that happened on the connection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Event {
     /// Number of the packet.
     pub packet: u64,
@@ -242,7 +247,7 @@ pub struct Event {
 }
 
 /// A cause that was weighed and lost.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Alternative {
     /// Its id.
     pub cause: &'static str,
@@ -251,7 +256,7 @@ pub struct Alternative {
 }
 
 /// What to do about a cause.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Fix {
     /// Server or device, or `any`.
     #[serde(rename = "for")]
@@ -261,7 +266,7 @@ pub struct Fix {
 }
 
 /// Worth knowing, but no 52x.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Observation {
     /// Stable kebab-case id.
     pub kind: &'static str,
@@ -272,7 +277,7 @@ pub struct Observation {
 }
 
 /// One TCP connection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Connection {
     /// Number of the connection, as Wireshark's `tcp.stream`.
     pub index: u32,
@@ -289,8 +294,10 @@ pub struct Connection {
     /// Time of the last packet.
     pub last: Stamp,
     /// `handshake`, `refused`, `unanswered` or `mid-stream`.
+    #[schemars(extend("enum" = ["handshake", "refused", "unanswered", "mid-stream"]))]
     pub start: &'static str,
     /// `open`, `closed-by-origin`, `closed-by-edge`, `reset-by-origin`, `reset-by-edge`, `refused` or `unanswered`.
+    #[schemars(extend("enum" = ENDS))]
     pub end: &'static str,
     /// What the edge sent.
     pub client_to_server: Direction,
@@ -310,7 +317,7 @@ pub struct Connection {
 }
 
 /// One direction of a connection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Direction {
     /// Segments, retransmissions among them.
     pub packets: u64,
@@ -329,7 +336,7 @@ pub struct Direction {
 }
 
 /// TLS facts of a connection.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Tls {
     /// Negotiated version: `1.2`, `1.3` ...
     pub version: Option<String>,
@@ -348,7 +355,7 @@ pub struct Tls {
 }
 
 /// A TLS alert; what encryption hides is null.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Alert {
     /// Number of the packet.
     pub packet: u64,
@@ -361,7 +368,7 @@ pub struct Alert {
 }
 
 /// One exchange of a connection; what encryption hides is null.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Exchange {
     /// Number on its connection, from 1.
     pub exchange: u32,
@@ -387,11 +394,19 @@ pub struct Exchange {
     pub complete_s: Option<f64>,
     /// `ok`, `incident`, `cancelled`, `deviating` (complete, against the specification), `incomplete` or `obscured`
     /// (the capture does not show enough of it).
+    #[schemars(extend("enum" = OUTCOMES))]
     pub outcome: &'static str,
     /// Id of the incident that it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incident: Option<String>,
 }
+
+/// How a connection can end.
+const ENDS: [&str; 7] =
+    ["open", "closed-by-origin", "closed-by-edge", "reset-by-origin", "reset-by-edge", "refused", "unanswered"];
+
+/// What can become of an exchange.
+const OUTCOMES: [&str; 6] = ["ok", "incident", "cancelled", "deviating", "incomplete", "obscured"];
 
 fn is_zero(count: &u64) -> bool {
     *count == 0

@@ -136,7 +136,7 @@ impl Piece {
 const MAX_PIECES: usize = 1_024;
 
 /// Memory that is kept for the next run.
-const KEPT_BYTES: usize = 16 * 1024;
+const KEPT_BYTES: usize = 4 * 1024;
 const KEPT_PIECES: usize = 16;
 
 #[cfg(test)]

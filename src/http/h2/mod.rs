@@ -93,9 +93,13 @@ impl Http2 {
         if !self.side[from].reader.searching() {
             return self.read(line, from, Input::new(bytes, start));
         }
-        if let Some(found) = self.side[from].reader.search(bytes, start) {
-            for (_, bytes, start) in found.pieces() {
-                self.read(line, from, Input::new(bytes, start));
+        let Some(found) = self.side[from].reader.search(bytes, start) else { return };
+        for (_, bytes, at) in found.pieces() {
+            let before = self.streams.highest;
+            self.read(line, from, Input::new(bytes, at));
+            // What was held back is read late: answers to it may have gone by.
+            if at.packet != start.packet {
+                self.streams.doubt_after(before).for_each(|stream| exchanges::obscure(line, stream));
             }
         }
     }

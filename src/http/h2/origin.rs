@@ -29,10 +29,10 @@ impl Http2 {
     /// The capture or the connection ends.
     pub(super) fn finish_origin(&mut self, line: &mut Timeline) {
         self.begin_unfinished_response(line);
-        for (_, deviation) in std::mem::take(&mut self.streams.early) {
-            blame_connection(line, deviation);
-        }
-        if self.streams.all_seen.edge {
+        if self.edge_known() {
+            for (_, deviation) in std::mem::take(&mut self.streams.early) {
+                blame_connection(line, deviation);
+            }
             if let Some(deviation) = std::mem::take(&mut self.window.origin).overdrawn() {
                 blame_connection(line, deviation);
             }
@@ -83,7 +83,7 @@ impl Http2 {
     /// Section 4.2.
     fn judge_size(&mut self, line: &mut Timeline, head: &FrameHeader) -> bool {
         let wrong = head.has_wrong_size();
-        let largest = self.side.edge.settings.max_frame_size();
+        let largest = self.side.edge.settings.max_frame_size().filter(|_| self.edge_known());
         if wrong || largest.is_some_and(|largest| head.length > largest) {
             self.blame(line, Rule::H2FrameSize);
         }
@@ -173,7 +173,7 @@ impl Http2 {
         let reader = &self.side.origin.reader;
         let Some(increment) = word(reader.payload.bytes(), 0).map(|increment| increment & MAX_WINDOW) else { return };
         let window = self.window.edge.left(CONNECTION_WINDOW).saturating_add(u64::from(increment));
-        let overflows = reader.head.stream == 0 && window > u64::from(MAX_WINDOW) && self.streams.all_seen.edge;
+        let overflows = reader.head.stream == 0 && window > u64::from(MAX_WINDOW) && self.edge_known();
         if increment == 0 || overflows {
             return blame_connection(line, payload_deviation(Rule::H2WindowUpdate, reader, 0));
         }
@@ -189,6 +189,12 @@ impl Http2 {
             return blame_connection(line, payload_deviation(Rule::H2PushForbidden, reader, at));
         }
         self.streams.promised = promised;
+    }
+
+    /// True where the capture shows everything that the edge has said: what it allowed is known.
+    fn edge_known(&self) -> bool {
+        let reader = &self.side.edge.reader;
+        self.streams.all_seen.edge && !reader.untouched() && !reader.foreign()
     }
 
     fn blame(&self, line: &mut Timeline, rule: Rule) {

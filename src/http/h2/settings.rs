@@ -162,6 +162,16 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_changes_only_what_it_names() {
+        let mut settings = Settings::new();
+        settings.announce(&payload(&[(MAX_FRAME_SIZE, 32_768)]));
+        settings.announce(&payload(&[(INITIAL_WINDOW_SIZE, 7)]));
+        settings.acknowledge();
+        settings.acknowledge();
+        assert_eq!((settings.max_frame_size(), settings.initial_window_size()), (Some(32_768), Some(7)));
+    }
+
+    #[test]
     fn unknown_settings_forbid_nothing() {
         let mut settings = Settings::new();
         (0..100).for_each(|_| settings.announce(&payload(&[(ENABLE_PUSH, 0)])));

@@ -1,6 +1,7 @@
 //! The streams that are open, and what is remembered of the others (RFC 9113 section 5.1).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 
 use super::flow::Window;
 use crate::timeline::{ByPeer, Deviation, Peer};
@@ -187,13 +188,19 @@ impl Streams {
     /// Bytes of `from` were missed, and with them perhaps the beginning or the end of streams.
     pub(super) fn lose(&mut self, from: Peer) {
         self.all_seen[from] = false;
-        self.early.clear();
         if from == Peer::Origin {
-            for stream in self.open.values_mut() {
-                stream.response = Phase::Unclear;
-                stream.content = Content::Any;
-            }
+            self.doubt_after(0).for_each(drop);
         }
+    }
+
+    /// Frames of the origin may have been missed on the open streams above `id`: the streams.
+    pub(super) fn doubt_after(&mut self, id: u32) -> impl Iterator<Item = u32> {
+        let above = (Bound::Excluded(id), Bound::Unbounded);
+        self.open.range_mut(above).map(|(&id, stream)| {
+            stream.response = Phase::Unclear;
+            stream.content = Content::Any;
+            id
+        })
     }
 
     /// Remembers a frame on a stream that is not open yet.

@@ -3,9 +3,10 @@
 use std::io;
 
 use super::Detail;
-use super::layout::{Page, Row, Tone, columns, count, thousands};
+use super::layout::{Page, Row, Tone, columns};
 use crate::report::document::{Event, Evidence, Incident};
 use crate::report::excerpt::excerpt;
+use crate::report::numbers::{count, thousands};
 use crate::report::plain::shortened;
 
 /// The whole incident, as number `nth` of `all`.

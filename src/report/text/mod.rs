@@ -8,9 +8,9 @@ use std::io::{self, Write};
 
 pub use layout::Palette;
 pub(crate) use layout::{Page, Row, Tone};
-use layout::{count, duration, size, thousands};
 
 use super::document::{Capture, Document, Incident, Observation, Summary};
+use super::numbers::{count, duration, size, thousands};
 use super::plain::shortened;
 
 /// How the text looks.

@@ -166,6 +166,9 @@ fn an_acknowledged_smaller_table_must_be_signalled() {
     };
     assert_eq!(decode(&mut shrunk(), &hex("88")), Err(Malformed { at: 0 }));
     assert!(decode(&mut shrunk(), &hex("20 3f45 88")).is_ok());
+    let mut waiting = shrunk();
+    assert!(decode(&mut waiting, &[]).is_ok(), "an empty block has nothing to begin with");
+    assert_eq!(decode(&mut waiting, &hex("88")), Err(Malformed { at: 0 }));
     let mut lenient = shrunk();
     lenient.forget();
     assert!(decode(&mut lenient, &hex("88")).is_ok(), "the update may have been missed");

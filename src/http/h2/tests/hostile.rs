@@ -21,6 +21,28 @@ fn a_rapid_reset_stays_within_its_bounds_and_is_told() {
 }
 
 #[test]
+fn failed_exchanges_are_kept_longer_than_cancelled_ones() {
+    let dialogue = (0..5_000).fold(Dialogue::new(), |dialogue, nth| {
+        let stream = nth * 2 + 1;
+        let asked = dialogue.edge().headers(stream, WHOLE, &[(":method", "GET")]);
+        if nth % 4 == 0 { asked.origin().reset(stream, 0x2) } else { asked.reset(stream, 0x8) }
+    });
+    let line = dialogue.told();
+    let failed = line.exchanges.iter().filter(|exchange| exchange.request.cancelled.is_none()).count();
+    assert_eq!(failed, 1_250);
+    assert_eq!(line.exchanges.len() as u64 + h2(&line).given_up, 5_000);
+    let by_origin = h2(&line).resets.iter().filter(|reset| reset.from == Peer::Origin).count();
+    assert!(by_origin > 900, "{by_origin} resets of the origin are kept");
+}
+
+#[test]
+fn a_settings_flood_is_told() {
+    let dialogue = (0..200).fold(Dialogue::asked().origin(), |dialogue, _| dialogue.settings(&[(3, 9)]));
+    let sentence = "the origin sent 201 SETTINGS frames";
+    assert_eq!(h2(&dialogue.told()).flood.as_deref(), Some(sentence));
+}
+
+#[test]
 fn streams_that_are_never_answered_stay_within_their_bounds() {
     let dialogue = (0..6_000)
         .fold(Dialogue::new().edge(), |dialogue, nth| dialogue.headers(nth * 2 + 1, WHOLE, &[(":method", "GET")]));

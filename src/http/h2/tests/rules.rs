@@ -58,7 +58,7 @@ fn rules_of_the_connection() {
         ("RST_STREAM on an idle stream", asked().reset(99, 0), Rule::H2StreamNeverOpened, 0),
         ("WINDOW_UPDATE on an idle stream", asked().window(99, 1), Rule::H2StreamNeverOpened, 0),
         ("a push that was not promised", asked().headers(2, END_HEADERS, OK), Rule::H2StreamNeverOpened, 0),
-        ("CONTINUATION of nothing", asked().continuation(1, END_HEADERS, &[]), Rule::H2Continuation, 0),
+        ("CONTINUATION of nothing", asked().continuation(1, END_HEADERS, b"\x80"), Rule::H2Continuation, 0),
         ("ENABLE_PUSH by a server", asked().settings(&[(3, 9), (2, 1)]), Rule::H2SettingValue, 9 + 6),
         ("INITIAL_WINDOW_SIZE of 2^31", asked().settings(&[(4, 0x8000_0000)]), Rule::H2SettingValue, 9),
         ("MAX_FRAME_SIZE of 16383", asked().settings(&[(5, 16_383)]), Rule::H2SettingValue, 9),

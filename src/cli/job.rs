@@ -1,0 +1,201 @@
+//! What every command that analyses captures begins with: from the command line to a verdict.
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use super::options::{EdgeArgs, InputArgs, Profile, SelectionArgs};
+use super::progress::Progress;
+use super::units::Server;
+use super::{Error, names};
+use crate::analysis::{Analysis, Options, Records};
+use crate::capture::{Filter, Input, Item, Summary};
+use crate::report::{Selection, Source};
+use crate::tcp::Roles;
+use crate::timeline::Edge;
+use crate::tls::{KeyLog, TrustAnchors};
+use crate::verdict::Verdict;
+
+/// Captures to be analysed, and how: everything that the arguments name was looked at.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Captures, in the order in which they were named.
+    pub(super) inputs: Vec<PathBuf>,
+    /// BPF expression.
+    filter: Option<String>,
+    /// Key logs.
+    pub(super) keylogs: Vec<PathBuf>,
+    /// Roots that the edge trusts.
+    ca: Vec<PathBuf>,
+    /// Who the origin is.
+    server: Option<Server>,
+    /// What the edge puts up with.
+    edge: Edge,
+}
+
+impl Job {
+    pub(super) fn resolve(input: InputArgs, edge: &EdgeArgs) -> Result<Self, Error> {
+        Ok(Self {
+            inputs: inputs(input.captures)?,
+            filter: input.filter.or_else(|| (!input.expression.is_empty()).then(|| input.expression.join(" "))),
+            keylogs: readable(input.keylog, "name a key log that can be read, or leave --keylog out")?,
+            ca: readable(input.ca, "name a PEM file that can be read, or leave --ca out")?,
+            server: input.server,
+            edge: profile(edge),
+        })
+    }
+
+    /// Reads every packet of the input into an analysis.
+    pub(super) fn analyse(
+        &self,
+        key_logs: &[Vec<u8>],
+        records: Records,
+        talk: Talk,
+    ) -> Result<(Verdict, Vec<Source>), Error> {
+        let mut analysis = Analysis::new(self.options(key_logs, records)?);
+        let input = self.read(talk, |item| {
+            match item {
+                Item::Secrets(key_log) => analysis.secrets(key_log),
+                Item::Packet(packet) => analysis.packet(&packet),
+            }
+            Next::Go
+        })?;
+        if let Some(link) = analysis.only_unknown_link() {
+            let path = self.inputs.first().cloned().unwrap_or_default();
+            return Err(Error::UnknownLink { path, link });
+        }
+        let sources = input.summaries().iter().map(source).collect();
+        Ok((analysis.finish(), sources))
+    }
+
+    /// Hands what the filter lets pass to `take`, until it has enough.
+    pub(super) fn read(&self, talk: Talk, mut take: impl FnMut(Item<'_>) -> Next) -> Result<Input, Error> {
+        let mut input = Input::open(&self.inputs)?;
+        let mut filter = self.filter.as_deref().map(Filter::new).transpose()?;
+        let mut progress = talk.progress(input.total_bytes());
+        let mut packets = 0_u64;
+        while let Some(item) = input.next_item()? {
+            let wanted = match (&mut filter, &item) {
+                (Some(filter), Item::Packet(packet)) => filter.matches(packet)?,
+                _ => true,
+            };
+            if wanted && take(item) == Next::Stop {
+                break;
+            }
+            packets += 1;
+            if packets.is_multiple_of(PACKETS_PER_LOOK) {
+                progress.update(input.bytes_read());
+            }
+        }
+        Ok(input)
+    }
+
+    /// The text of the key logs, each of which may be a pipe: they are read once.
+    pub(super) fn key_logs(&self) -> Result<Vec<Vec<u8>>, Error> {
+        self.keylogs.iter().map(|path| read(path, "name the key log that the edge or the origin wrote")).collect()
+    }
+
+    fn options(&self, key_logs: &[Vec<u8>], records: Records) -> Result<Options, Error> {
+        let keys = KeyLog::new();
+        key_logs.iter().for_each(|text| keys.add(text));
+        let mut trust = TrustAnchors::bundled();
+        for path in &self.ca {
+            let pem = read(path, "name a PEM file of certification authorities")?;
+            trust = trust.with_pem(&pem).map_err(|source| Error::Authority { path: path.clone(), source })?;
+        }
+        let roles =
+            self.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
+        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records })
+    }
+}
+
+/// Whether more is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// It is.
+    Go,
+    /// What came is enough.
+    Stop,
+}
+
+/// What goes to standard error beside errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Talk {
+    /// Hints and progress.
+    Hints,
+    /// Nothing.
+    Nothing,
+}
+
+impl Talk {
+    /// A progress bar over `total` bytes of input, where their number is known.
+    pub(super) fn progress(self, total: Option<u64>) -> Progress {
+        match self {
+            Self::Nothing => Progress::silent(),
+            Self::Hints => Progress::new(total),
+        }
+    }
+}
+
+/// What the report or the extract is narrowed to.
+pub(super) fn selection(args: SelectionArgs) -> Result<Selection, Error> {
+    let cause = args.cause.map(|name| names::cause(&name).map(|entry| entry.id.to_owned())).transpose()?;
+    Ok(Selection { ray: args.ray, host: args.host, cause })
+}
+
+/// The profile with what the options change in it.
+fn profile(args: &EdgeArgs) -> Edge {
+    let profile = match args.edge {
+        Profile::Cloudflare => Edge::default(),
+        Profile::Generic => Edge::generic(),
+    };
+    Edge {
+        connect_timeout_s: args.connect_timeout.unwrap_or(profile.connect_timeout_s),
+        handshake_timeout_s: args.handshake_timeout.unwrap_or(profile.handshake_timeout_s),
+        response_timeout_s: args.response_timeout.unwrap_or(profile.response_timeout_s),
+        response_timeout_given: args.response_timeout.is_some(),
+        header_limit: args.header_limit.unwrap_or(profile.header_limit),
+        headers_limit: args.headers_limit.unwrap_or(profile.headers_limit),
+        ..profile
+    }
+}
+
+/// Whether they are captures is seen when they are read; only a person at the keyboard is not waited for.
+fn inputs(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, Error> {
+    if paths.iter().any(|path| path == Path::new("-")) && io::stdin().is_terminal() {
+        return Err(Error::TerminalInput);
+    }
+    Ok(paths)
+}
+
+/// Finds out before the work begins that a file cannot be opened.
+fn readable(paths: Vec<PathBuf>, advice: &'static str) -> Result<Vec<PathBuf>, Error> {
+    for path in &paths {
+        // A pipe is opened once only, when its turn comes.
+        let is_pipe = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        if !is_pipe && let Err(source) = fs::File::open(path) {
+            return Err(Error::Unreadable { path: path.clone(), source, advice });
+        }
+    }
+    Ok(paths)
+}
+
+fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, advice })
+}
+
+fn source(summary: &Summary) -> Source {
+    Source {
+        path: summary.path.display().to_string(),
+        format: summary.format.map_or_else(String::new, |format| format.to_string()),
+        link_types: summary.link_types.iter().map(ToString::to_string).collect(),
+        packets: summary.packets,
+        bytes: summary.bytes,
+        first: summary.first,
+        last: summary.last,
+        problems: summary.problems(),
+    }
+}
+
+/// Packets between two looks at the progress bar.
+const PACKETS_PER_LOOK: u64 = 4096;

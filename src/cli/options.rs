@@ -1,0 +1,96 @@
+//! The options of every command that analyses captures.
+
+use std::path::PathBuf;
+
+use super::units::{Server, bytes, seconds, server};
+
+/// What is read.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Input")]
+pub(super) struct InputArgs {
+    /// Capture files, folders of them, or - for standard input
+    #[arg(required = true, value_name = "CAPTURE", help_heading = "Arguments")]
+    pub(super) captures: Vec<PathBuf>,
+
+    /// Only packets that match this BPF expression, as with tcpdump
+    #[arg(short, long, value_name = "BPF", conflicts_with = "expression")]
+    pub(super) filter: Option<String>,
+
+    /// BPF expression, in place of --filter
+    #[arg(last = true, value_name = "BPF", help_heading = "Arguments")]
+    pub(super) expression: Vec<String>,
+
+    /// NSS key log that decrypts TLS; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(super) keylog: Vec<PathBuf>,
+
+    /// PEM file with roots that the edge trusts beside the public ones
+    ///
+    /// Certificates that lead to one of them are not reported as untrusted or self-signed.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Vec<PathBuf>,
+
+    /// Who the origin is, where the capture began too late to tell
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = server)]
+    pub(super) server: Option<Server>,
+
+    /// Accepted for the fingers of tcpdump users: names are never looked up
+    #[arg(short = 'n', hide = true)]
+    pub(super) numeric: bool,
+}
+
+/// What the edge puts up with.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Edge")]
+pub(super) struct EdgeArgs {
+    /// The reverse proxy whose timeouts and limits apply
+    #[arg(long, value_enum, value_name = "PROFILE", default_value_t)]
+    pub(super) edge: Profile,
+
+    /// How long it waits for a TCP connection
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) connect_timeout: Option<f64>,
+
+    /// How long it waits for a TLS handshake
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) handshake_timeout: Option<f64>,
+
+    /// How long it waits for the next bytes of a response
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(super) response_timeout: Option<f64>,
+
+    /// Longest field line of a response that it takes
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(super) header_limit: Option<u64>,
+
+    /// Largest header section of a response that it takes
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(super) headers_limit: Option<u64>,
+}
+
+/// A profile of the edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Profile {
+    /// Cloudflare, by its public documents
+    #[default]
+    Cloudflare,
+    /// Any other reverse proxy, by the defaults that most of them share
+    Generic,
+}
+
+/// What is told of it.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Selection")]
+pub(super) struct SelectionArgs {
+    /// Only the request with this Ray ID
+    #[arg(long, value_name = "RAY-ID")]
+    pub(super) ray: Option<String>,
+
+    /// Only requests and connections for this host
+    #[arg(long, value_name = "NAME")]
+    pub(super) host: Option<String>,
+
+    /// Only incidents of this cause
+    #[arg(long, value_name = "ID")]
+    pub(super) cause: Option<String>,
+}
