@@ -16,12 +16,18 @@ pub struct Deviation {
 }
 
 macro_rules! rules {
-    ($($(#[$doc:meta])* $variant:ident, $section:literal, $text:literal;)*) => {
+    ($($(#[$doc:meta])* $variant:ident, $name:literal, $section:literal, $text:literal;)*) => {
         /// A rule of RFC 9110, 9112 or 9113 that responses break.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Rule { $($(#[$doc])* #[doc = concat!("(", $section, ")")] $variant,)* }
 
         impl Rule {
+            /// The stable kebab-case name: profiles of edges and test data hold it.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
             /// The section of the specification that states the rule.
             #[must_use]
             pub fn section(self) -> &'static str {
@@ -34,6 +40,12 @@ macro_rules! rules {
                 match self { $(Self::$variant => $text,)* }
             }
 
+            /// The rule with this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|rule| rule.name() == name)
+            }
+
             /// Every rule, in the order of the specification.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
         }
@@ -42,111 +54,127 @@ macro_rules! rules {
 
 rules! {
     /// The response does not begin with `HTTP/` at all.
-    NoStatusLine, "RFC 9112 section 4", "does not begin with a status line";
+    NoStatusLine, "no-status-line", "RFC 9112 section 4", "does not begin with a status line";
     /// An empty line stands before the status line: servers skip one before a request line, clients do not.
-    EmptyLineFirst, "RFC 9112 section 2.2", "begins with an empty line before its status line";
+    EmptyLineFirst, "empty-line-first", "RFC 9112 section 2.2", "begins with an empty line before its status line";
     /// It begins as HTTP, and its version is not `HTTP/1.` and a digit.
-    VersionMalformed, "RFC 9112 section 2.3", "has a malformed HTTP version";
+    VersionMalformed, "version-malformed", "RFC 9112 section 2.3", "has a malformed HTTP version";
     /// The status line has no status code.
-    StatusCodeMissing, "RFC 9112 section 4", "has no status code in its status line";
+    StatusCodeMissing, "status-code-missing", "RFC 9112 section 4", "has no status code in its status line";
     /// The status code is not three digits.
-    StatusCodeNotThreeDigits, "RFC 9112 section 4", "has a status code that is not three digits";
+    StatusCodeNotThreeDigits, "status-code-not-three-digits", "RFC 9112 section 4", "has a status code that is not three digits";
     /// The status code is outside 100 to 599.
-    StatusCodeOutOfRange, "RFC 9110 section 15", "has a status code outside 100 to 599";
+    StatusCodeOutOfRange, "status-code-out-of-range", "RFC 9110 section 15", "has a status code outside 100 to 599";
     /// Anything else in the status line: spaces, control characters.
-    StatusLineMalformed, "RFC 9112 section 4", "has a malformed status line";
+    StatusLineMalformed, "status-line-malformed", "RFC 9112 section 4", "has a malformed status line";
     /// A control character in the reason phrase.
-    ReasonPhraseControl, "RFC 9112 section 4", "has a control character in its reason phrase";
+    ReasonPhraseControl, "reason-phrase-control", "RFC 9112 section 4", "has a control character in its reason phrase";
     /// LF without CR ends a line of the head.
-    LineFeedAlone, "RFC 9112 section 2.2", "ends a line with LF alone";
+    LineFeedAlone, "line-feed-alone", "RFC 9112 section 2.2", "ends a line with LF alone";
     /// CR without LF in the head.
-    BareCarriageReturn, "RFC 9112 section 2.2", "has a CR that no LF follows";
+    BareCarriageReturn, "bare-carriage-return", "RFC 9112 section 2.2", "has a CR that no LF follows";
     /// A field line without a colon.
-    FieldNoColon, "RFC 9112 section 5", "has a field line without a colon";
+    FieldNoColon, "field-no-colon", "RFC 9112 section 5", "has a field line without a colon";
     /// A field line whose name is empty.
-    FieldNameEmpty, "RFC 9112 section 5.1", "has a field with an empty name";
+    FieldNameEmpty, "field-name-empty", "RFC 9112 section 5.1", "has a field with an empty name";
     /// White space between field name and colon.
-    FieldSpaceBeforeColon, "RFC 9112 section 5.1", "has white space between a field name and its colon";
+    FieldSpaceBeforeColon, "field-space-before-colon", "RFC 9112 section 5.1", "has white space between a field name and its colon";
     /// A field name with a byte that is no token character.
-    FieldNameNotToken, "RFC 9110 section 5.6.2", "has a field name with a character that no token may hold";
+    FieldNameNotToken, "field-name-not-token", "RFC 9110 section 5.6.2", "has a field name with a character that no token may hold";
     /// White space before the first field line.
-    SpaceBeforeFirstField, "RFC 9112 section 2.2", "has white space before its first field";
+    SpaceBeforeFirstField, "space-before-first-field", "RFC 9112 section 2.2", "has white space before its first field";
     /// NUL in a field value.
-    FieldValueNul, "RFC 9110 section 5.5", "has a NUL byte in a field value";
+    FieldValueNul, "field-value-nul", "RFC 9110 section 5.5", "has a NUL byte in a field value";
     /// Another control character in a field value.
-    FieldValueControl, "RFC 9110 section 5.5", "has a control character in a field value";
+    FieldValueControl, "field-value-control", "RFC 9110 section 5.5", "has a control character in a field value";
     /// A field value that goes on in a folded line.
-    FoldedLine, "RFC 9112 section 5.2", "has a folded field line (obs-fold)";
+    FoldedLine, "folded-line", "RFC 9112 section 5.2", "has a folded field line (obs-fold)";
     /// A field that may stand once stands twice with different values.
-    DuplicateField, "RFC 9110 section 5.3", "repeats a field that may stand once, with another value";
+    DuplicateField, "duplicate-field", "RFC 9110 section 5.3", "repeats a field that may stand once, with another value";
     /// Several Content-Length values that differ.
-    ContentLengthDiffers, "RFC 9112 section 6.3", "has Content-Length values that differ";
+    ContentLengthDiffers, "content-length-differs", "RFC 9112 section 6.3", "has Content-Length values that differ";
     /// A Content-Length that is no number.
-    ContentLengthMalformed, "RFC 9110 section 8.6", "has a Content-Length that is no decimal number";
+    ContentLengthMalformed, "content-length-malformed", "RFC 9110 section 8.6", "has a Content-Length that is no decimal number";
     /// Transfer-Encoding beside Content-Length.
-    TransferEncodingAndLength, "RFC 9112 section 6.3", "has Transfer-Encoding beside Content-Length";
+    TransferEncodingAndLength, "transfer-encoding-and-length", "RFC 9112 section 6.3", "has Transfer-Encoding beside Content-Length";
     /// Transfer-Encoding whose last coding is not chunked, is repeated, or is not known.
-    TransferEncodingUnknown, "RFC 9112 section 6.1", "has a Transfer-Encoding that is not understood";
+    TransferEncodingUnknown, "transfer-encoding-unknown", "RFC 9112 section 6.1", "has a Transfer-Encoding that is not understood";
     /// Transfer-Encoding in an HTTP/1.0 message.
-    TransferEncodingInHttp10, "RFC 9112 section 6.1", "has Transfer-Encoding in an HTTP/1.0 message";
-    /// Transfer-Encoding or a body-length field where a body cannot be (1xx, 204).
-    FramingWhereNoBody, "RFC 9112 section 6.1", "has framing fields in a response that has no body";
+    TransferEncodingInHttp10, "transfer-encoding-in-http10", "RFC 9112 section 6.1", "has Transfer-Encoding in an HTTP/1.0 message";
+    /// Transfer-Encoding, or a Content-Length above 0, where a body cannot be (1xx, 204).
+    FramingWhereNoBody, "framing-where-no-body", "RFC 9112 section 6.1", "has framing fields in a response that has no body";
+    /// 101 to a request that asked for no upgrade.
+    UpgradeNotAsked, "upgrade-not-asked", "RFC 9110 section 7.8", "switches to another protocol though the request asked for none";
     /// A chunk size that is not hexadecimal, or is empty.
-    ChunkSizeMalformed, "RFC 9112 section 7.1", "has a chunk size that is not hexadecimal";
+    ChunkSizeMalformed, "chunk-size-malformed", "RFC 9112 section 7.1", "has a chunk size that is not hexadecimal";
     /// A chunk size that does not fit 64 bits.
-    ChunkSizeTooLarge, "RFC 9112 section 7.1", "has a chunk size that does not fit 64 bits";
+    ChunkSizeTooLarge, "chunk-size-too-large", "RFC 9112 section 7.1", "has a chunk size that does not fit 64 bits";
     /// A chunk size line that LF alone ends, or that has a bare CR.
-    ChunkLineEnd, "RFC 9112 section 7.1", "ends a chunk line without CRLF";
+    ChunkLineEnd, "chunk-line-end", "RFC 9112 section 7.1", "ends a chunk line without CRLF";
     /// A chunk extension that breaks the grammar.
-    ChunkExtensionMalformed, "RFC 9112 section 7.1.1", "has a malformed chunk extension";
+    ChunkExtensionMalformed, "chunk-extension-malformed", "RFC 9112 section 7.1.1", "has a malformed chunk extension";
     /// Chunk data that CRLF does not follow.
-    ChunkDataEnd, "RFC 9112 section 7.1", "has a chunk that is not followed by CRLF";
+    ChunkDataEnd, "chunk-data-end", "RFC 9112 section 7.1", "has a chunk that is not followed by CRLF";
     /// A trailer field that breaks the grammar of field lines.
-    TrailerMalformed, "RFC 9112 section 7.1.2", "has a malformed trailer field";
+    TrailerMalformed, "trailer-malformed", "RFC 9112 section 7.1.2", "has a malformed trailer field";
     /// HTTP/2: a field name with upper-case letters.
-    H2FieldNameUpperCase, "RFC 9113 section 8.2.1", "has a field name with upper-case letters";
+    H2FieldNameUpperCase, "h2-field-name-upper-case", "RFC 9113 section 8.2.1", "has a field name with upper-case letters";
     /// HTTP/2: a field name or value with a forbidden byte.
-    H2FieldMalformed, "RFC 9113 section 8.2.1", "has a field with a forbidden character";
+    H2FieldMalformed, "h2-field-malformed", "RFC 9113 section 8.2.1", "has a field with a forbidden character";
     /// HTTP/2: a connection-specific field (Connection, Keep-Alive, Transfer-Encoding, Upgrade ...).
-    H2ConnectionField, "RFC 9113 section 8.2.2", "has a connection-specific field";
+    H2ConnectionField, "h2-connection-field", "RFC 9113 section 8.2.2", "has a connection-specific field";
     /// HTTP/2: `:status` is missing.
-    H2StatusMissing, "RFC 9113 section 8.3.2", "has no :status";
+    H2StatusMissing, "h2-status-missing", "RFC 9113 section 8.3.2", "has no :status";
     /// HTTP/2: `:status` is not three digits, or is 101.
-    H2StatusMalformed, "RFC 9113 section 8.3.2", "has a malformed :status";
+    H2StatusMalformed, "h2-status-malformed", "RFC 9113 section 8.3.2", "has a malformed :status";
     /// HTTP/2: a pseudo-field after a regular one.
-    H2PseudoAfterRegular, "RFC 9113 section 8.3", "has a pseudo-field after a regular field";
+    H2PseudoAfterRegular, "h2-pseudo-after-regular", "RFC 9113 section 8.3", "has a pseudo-field after a regular field";
     /// HTTP/2: a pseudo-field that responses do not have, or one twice, or one in trailers.
-    H2PseudoUnknown, "RFC 9113 section 8.3", "has a pseudo-field that must not be there";
+    H2PseudoUnknown, "h2-pseudo-unknown", "RFC 9113 section 8.3", "has a pseudo-field that must not be there";
     /// HTTP/2: DATA adds up to another length than content-length says.
-    H2ContentLength, "RFC 9113 section 8.1.1", "has DATA that does not add up to its content-length";
+    H2ContentLength, "h2-content-length", "RFC 9113 section 8.1.1", "has DATA that does not add up to its content-length";
     /// HTTP/2: DATA before HEADERS.
-    H2DataBeforeHeaders, "RFC 9113 section 8.1", "has DATA before its HEADERS";
+    H2DataBeforeHeaders, "h2-data-before-headers", "RFC 9113 section 8.1", "has DATA before its HEADERS";
     /// HTTP/2: a header block that HPACK cannot decode.
-    HpackMalformed, "RFC 7541", "has a header block that HPACK cannot decode";
+    HpackMalformed, "hpack-malformed", "RFC 7541", "has a header block that HPACK cannot decode";
     /// HTTP/2: a frame whose size its type does not allow, or above SETTINGS_MAX_FRAME_SIZE.
-    H2FrameSize, "RFC 9113 section 4.2", "has a frame of a size that its type forbids";
+    H2FrameSize, "h2-frame-size", "RFC 9113 section 4.2", "has a frame of a size that its type forbids";
     /// HTTP/2: a frame on a stream where its type may not be.
-    H2FrameOnWrongStream, "RFC 9113 section 5.1", "has a frame on a stream where it may not be";
+    H2FrameOnWrongStream, "h2-frame-on-wrong-stream", "RFC 9113 section 5.1", "has a frame on a stream where it may not be";
     /// HTTP/2: a frame on a stream that was never opened.
-    H2StreamNeverOpened, "RFC 9113 section 5.1", "has a frame on a stream that was never opened";
+    H2StreamNeverOpened, "h2-stream-never-opened", "RFC 9113 section 5.1", "has a frame on a stream that was never opened";
     /// HTTP/2: something else between HEADERS and its CONTINUATION.
-    H2Continuation, "RFC 9113 section 6.10", "interrupts a header block, or continues none";
+    H2Continuation, "h2-continuation", "RFC 9113 section 6.10", "interrupts a header block, or continues none";
     /// HTTP/2: a setting with a forbidden value.
-    H2SettingValue, "RFC 9113 section 6.5.2", "has a setting with a forbidden value";
+    H2SettingValue, "h2-setting-value", "RFC 9113 section 6.5.2", "has a setting with a forbidden value";
     /// HTTP/2: padding longer than the frame.
-    H2Padding, "RFC 9113 section 6.1", "has padding longer than its frame";
+    H2Padding, "h2-padding", "RFC 9113 section 6.1", "has padding longer than its frame";
     /// HTTP/2: a window update of 0, or beyond 2^31-1.
-    H2WindowUpdate, "RFC 9113 section 6.9", "has a window update that is not allowed";
+    H2WindowUpdate, "h2-window-update", "RFC 9113 section 6.9", "has a window update that is not allowed";
     /// HTTP/2: more DATA than the flow-control window allows.
-    H2FlowControl, "RFC 9113 section 6.9.1", "has more DATA than the flow-control window allows";
+    H2FlowControl, "h2-flow-control", "RFC 9113 section 6.9.1", "has more DATA than the flow-control window allows";
     /// HTTP/2: a frame after END_STREAM.
-    H2FrameAfterEnd, "RFC 9113 section 5.1", "has a frame after the end of its stream";
+    H2FrameAfterEnd, "h2-frame-after-end", "RFC 9113 section 5.1", "has a frame after the end of its stream";
     /// HTTP/2: a server push that was switched off, or a malformed one.
-    H2PushForbidden, "RFC 9113 section 6.6", "has a PUSH_PROMISE that is not allowed";
+    H2PushForbidden, "h2-push-forbidden", "RFC 9113 section 6.6", "has a PUSH_PROMISE that is not allowed";
     /// HTTP/2: the origin's first frame is not SETTINGS.
-    H2SettingsNotFirst, "RFC 9113 section 3.4", "does not begin with a SETTINGS frame";
+    H2SettingsNotFirst, "h2-settings-not-first", "RFC 9113 section 3.4", "does not begin with a SETTINGS frame";
     /// HTTP/2: trailers without END_STREAM, or END_STREAM on a 1xx response.
-    H2HeadersUnexpected, "RFC 9113 section 8.1", "has HEADERS that its place in the message does not allow";
+    H2HeadersUnexpected, "h2-headers-unexpected", "RFC 9113 section 8.1", "has HEADERS that its place in the message does not allow";
     /// HTTP/2: data in a response that has none (to HEAD, 204, 304).
-    H2DataWhereNone, "RFC 9110 section 6.4.1", "has DATA though such a response has no content";
+    H2DataWhereNone, "h2-data-where-none", "RFC 9110 section 6.4.1", "has DATA though such a response has no content";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_is_found_by_its_name() {
+        for &rule in Rule::ALL {
+            assert_eq!(Rule::named(rule.name()), Some(rule));
+            assert!(rule.name().bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase() || byte.is_ascii_digit()));
+        }
+        assert_eq!(Rule::named("no-such-rule"), None);
+    }
 }

@@ -27,35 +27,58 @@ impl Field<'_> {
 /// Reads one field line and tells `broken` every rule that it breaks, with the offset in the head.
 pub(super) fn judge<'a>(line: Line<'a>, broken: &mut impl FnMut(Rule, usize)) -> Option<Field<'a>> {
     let content = line.content;
-    if !line.crlf {
-        broken(Rule::LineFeedAlone, line.at + content.len());
-    }
+    judge_line_end(line, broken);
+    judge_carriage_returns(line, broken);
     let Some(colon) = memchr::memchr(b':', content) else {
-        broken(Rule::FieldNoColon, line.at);
+        // A line of nothing but CR is no field at all.
+        if content.iter().any(|&byte| byte != b'\r') {
+            broken(Rule::FieldNoColon, line.at);
+        }
         return None;
     };
     let (name, value) = (content.get(..colon)?, content.get(colon + 1..)?);
-    let trimmed = name.trim_ascii_end();
+    let blank = name.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    let trimmed = name.get(..name.len() - blank)?;
     if trimmed.is_empty() {
         broken(Rule::FieldNameEmpty, line.at);
     } else if trimmed.len() < name.len() {
         broken(Rule::FieldSpaceBeforeColon, line.at + trimmed.len());
     }
-    if let Some(bad) = trimmed.iter().position(|&byte| !is_token(byte)) {
+    if let Some(bad) = trimmed.iter().position(|&byte| !is_token(byte) && byte != b'\r') {
         broken(Rule::FieldNameNotToken, line.at + bad);
     }
     judge_value(value, line.at + colon + 1, broken);
     Some(Field { name: trimmed, value: trim(value), at: line.at, len: line.len })
 }
 
+/// A line that goes on with the value of the field before it (RFC 9112 section 5.2).
+pub(super) fn judge_folded(line: Line<'_>, broken: &mut impl FnMut(Rule, usize)) {
+    judge_line_end(line, broken);
+    judge_carriage_returns(line, broken);
+    judge_value(line.content, line.at, broken);
+}
+
+/// LF without CR (RFC 9112 section 2.2).
+pub(super) fn judge_line_end(line: Line<'_>, broken: &mut impl FnMut(Rule, usize)) {
+    if !line.crlf {
+        broken(Rule::LineFeedAlone, line.at + line.content.len());
+    }
+}
+
+/// CR without LF (RFC 9112 section 2.2).
+pub(super) fn judge_carriage_returns(line: Line<'_>, broken: &mut impl FnMut(Rule, usize)) {
+    if let Some(at) = memchr::memchr(b'\r', line.content) {
+        broken(Rule::BareCarriageReturn, line.at + at);
+    }
+}
+
 /// A value, or the continuation of one, holds visible characters, spaces, tabs and bytes above 127
 /// (RFC 9110 section 5.5).
-pub(super) fn judge_value(value: &[u8], at: usize, broken: &mut impl FnMut(Rule, usize)) {
+fn judge_value(value: &[u8], at: usize, broken: &mut impl FnMut(Rule, usize)) {
     for (nth, &byte) in value.iter().enumerate() {
         match byte {
             0 => broken(Rule::FieldValueNul, at + nth),
-            b'\r' => broken(Rule::BareCarriageReturn, at + nth),
-            b'\t' => {}
+            b'\t' | b'\r' => {}
             1..=31 | 127 => broken(Rule::FieldValueControl, at + nth),
             _ => {}
         }

@@ -89,10 +89,13 @@ impl FramingFields {
         }
     }
 
-    /// Tells `broken` of Transfer-Encoding where no body can be: in 1xx and 204 (RFC 9112 section 6.1).
+    /// Tells `broken` of framing fields where no body can be: in 1xx and 204 (RFC 9112 section 6.1, RFC 9110
+    /// section 8.6). Many servers send a Content-Length of 0 there, which is at least true.
     pub(super) fn without_body(&self, broken: &mut impl FnMut(Rule, usize)) {
         if self.coding.is_some() {
             broken(Rule::FramingWhereNoBody, self.coding_at);
+        } else if matches!(self.length, Length::Bytes(1..)) {
+            broken(Rule::FramingWhereNoBody, self.length_at);
         }
     }
 
@@ -118,8 +121,8 @@ fn number(digits: &[u8]) -> Option<u64> {
 /// compress, deflate and gzip may stand before chunked; chunked stands once, and last.
 fn codings(before: Option<Codings>, value: &[u8]) -> Codings {
     let mut so_far = before;
-    for member in value.split(|&byte| byte == b',') {
-        let member = trim(member);
+    // Empty members of a list are skipped (RFC 9110 section 5.6.1.2).
+    for member in value.split(|&byte| byte == b',').map(trim).filter(|member| !member.is_empty()) {
         let name_len = member.iter().position(|&byte| !is_token(byte)).unwrap_or(member.len());
         let name = member.get(..name_len).unwrap_or_default();
         let known = ["gzip", "x-gzip", "deflate", "compress", "x-compress"];
@@ -176,6 +179,8 @@ mod tests {
             Row(&[("Transfer-Encoding", "gzip, Chunked")], Framing::Chunked, &[]),
             Row(&[("Transfer-Encoding", "gzip"), ("Transfer-Encoding", "chunked")], Framing::Chunked, &[]),
             Row(&[("Transfer-Encoding", "gzip")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
+            Row(&[("Transfer-Encoding", ", chunked,")], Framing::Chunked, &[]),
+            Row(&[("Transfer-Encoding", "")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
             Row(&[("Transfer-Encoding", "identity")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
             Row(&[("Transfer-Encoding", "xchunked")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),
             Row(&[("Transfer-Encoding", "chunked, gzip")], Framing::UntilClose, &[Rule::TransferEncodingUnknown]),

@@ -1,5 +1,7 @@
 //! The head of a message: collected until it is whole, with the packet of each of its bytes.
 
+use std::borrow::Cow;
+
 use memchr::memchr_iter;
 
 use crate::timeline::Mark;
@@ -39,7 +41,9 @@ pub(super) struct Partial {
 impl Partial {
     /// Adds bytes up to the end of the head. Returns how many were taken, and whether the head is whole.
     pub(super) fn take(&mut self, bytes: &[u8], start: Mark) -> (usize, bool) {
-        self.places.add(self.len, start);
+        if self.bytes.len() < HEAD_LIMIT {
+            self.places.add(self.len, start);
+        }
         // The end may lie across the border: three bytes back are enough to see it.
         let kept = self.bytes.len();
         let from = kept.saturating_sub(3);
@@ -81,6 +85,22 @@ pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
+/// The head with its folded lines put together: each fold (obs-fold) is replaced by as many spaces
+/// (RFC 9112 section 5.2), so that every byte keeps its place.
+pub(super) fn unfold(head: &[u8]) -> Cow<'_, [u8]> {
+    let folds: Vec<usize> = lines(head)
+        .skip(2)
+        .filter(|line| matches!(line.content.first(), Some(b' ' | b'\t')))
+        .map(|line| line.at)
+        .collect();
+    let mut unfolded = Cow::Borrowed(head);
+    for at in folds {
+        let ends = unfolded.to_mut().get_mut(at.saturating_sub(2)..at).unwrap_or_default();
+        ends.iter_mut().filter(|byte| matches!(byte, b'\r' | b'\n')).for_each(|byte| *byte = b' ');
+    }
+    unfolded
+}
+
 /// One line of a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
@@ -104,6 +124,12 @@ mod tests {
         assert_eq!(end_of_head(b"a\nb\n\nbody"), Some(5));
         assert_eq!(end_of_head(b"a\r\nb\n\r\nbody"), Some(7));
         assert_eq!(end_of_head(b"a\r\nb\r\n\r"), None);
+    }
+
+    #[test]
+    fn folded_lines_are_put_together_in_place() {
+        assert_eq!(*unfold(b"1\r\nA: b\r\n c\n\td\r\n\r\n"), *b"1\r\nA: b   c \td\r\n\r\n");
+        assert!(matches!(unfold(b"1\r\n A: b\r\nC: d\r\n\r\n"), Cow::Borrowed(_)));
     }
 
     #[test]

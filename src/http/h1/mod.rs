@@ -1,16 +1,19 @@
 //! HTTP/1.0 and HTTP/1.1 (RFC 9112): both streams of one connection, and which response belongs to which request.
 
+mod body;
 mod chunk;
 mod coding;
 mod fields;
 mod framing;
 mod head;
 mod pairing;
+mod preamble;
 mod request;
 mod requests;
 mod response;
 mod responses;
 mod status_line;
+mod stray;
 
 pub use request::recognise as recognise_request;
 
@@ -62,10 +65,11 @@ impl Http1 {
                 self.answer_early(line);
             }
             Peer::Origin => {
-                let nothing_asked = !self.pairing.has_requests() && !self.pairing.requests_missed;
-                if nothing_asked && self.requests.partial() {
-                    self.requests.give_up_head(line, &mut self.pairing);
-                } else if nothing_asked {
+                let awaited = self.pairing.waiting() || self.pairing.requests_missed;
+                let begun = self.requests.partial().filter(|&start| !pairing::unseen(line, start));
+                if !awaited && self.responses.between() && begun.is_some() {
+                    self.requests.answered_early(line, &mut self.pairing);
+                } else if !awaited && !self.pairing.has_requests() {
                     self.keep_early(bytes, start);
                     return;
                 }
@@ -86,7 +90,9 @@ impl Http1 {
     fn keep_early(&mut self, bytes: &[u8], start: Mark) {
         let kept: usize = self.early.iter().map(|(bytes, _)| bytes.len()).sum();
         let room = EARLY_LIMIT.saturating_sub(kept).min(bytes.len());
-        self.early.push((bytes.get(..room).unwrap_or_default().to_vec(), start));
+        if room > 0 {
+            self.early.push((bytes.get(..room).unwrap_or_default().to_vec(), start));
+        }
     }
 
     /// The capture does not hold the next `len` bytes of the stream of `from`.
@@ -107,7 +113,7 @@ impl Http1 {
     pub fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
         match from {
             Peer::Edge => {
-                self.requests.give_up_head(line, &mut self.pairing);
+                self.requests.answered_early(line, &mut self.pairing);
                 self.answer_early(line);
             }
             Peer::Origin => self.responses.end(line, at),
@@ -116,10 +122,10 @@ impl Http1 {
 
     /// Nothing more will come.
     pub fn finish(&mut self, line: &mut Timeline) {
-        self.requests.give_up_head(line, &mut self.pairing);
+        self.requests.answered_early(line, &mut self.pairing);
         self.answer_early(line);
         for (bytes, start) in std::mem::take(&mut self.early) {
-            self.responses.unsolicited(line, &self.pairing, &bytes, start);
+            self.responses.data(line, &mut self.pairing, &bytes, start);
         }
         self.responses.finish(line, &mut self.pairing);
         if self.responses.lost() {

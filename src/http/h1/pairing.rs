@@ -70,9 +70,11 @@ impl Pairing {
         !self.asks.is_empty()
     }
 
-    /// The number of the exchange that the next response would answer.
-    pub(super) fn next_number(&self) -> Option<u32> {
-        self.waiting().then_some(self.answered + 1)
+    /// True where a request waits of which the origin had not received a byte when it sent what comes now.
+    pub(super) fn waits_unseen(&self, line: &Timeline) -> bool {
+        let number = self.waiting().then_some(self.answered + 1);
+        let waiting = number.and_then(|number| line.exchanges.iter().find(|exchange| exchange.number == number));
+        waiting.is_some_and(|exchange| unseen(line, exchange.request.start))
     }
 
     /// The number of the exchange that was answered last.
@@ -115,6 +117,12 @@ pub(super) fn obscure_open(line: &mut Timeline) {
     for exchange in line.exchanges.iter_mut().rev().take_while(|exchange| !exchange.complete()) {
         exchange.visibility = Visibility::Obscured;
     }
+}
+
+/// True where the origin had not received the edge's byte at `start` when it sent what comes now: every segment
+/// acknowledges what its sender has received (RFC 9293 section 3.4).
+pub(super) fn unseen(line: &Timeline, start: Mark) -> bool {
+    start.offset > 0 && line.direction.edge.acked <= start.offset
 }
 
 /// A mark `len` bytes after `start`.

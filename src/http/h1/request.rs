@@ -22,6 +22,8 @@ pub(super) struct Asks {
     pub(super) head: bool,
     /// A tunnel.
     pub(super) connect: bool,
+    /// Another protocol (RFC 9110 section 7.8).
+    pub(super) upgrade: bool,
 }
 
 /// Whether bytes begin a request: a method, a space, a target.
@@ -59,13 +61,15 @@ pub(super) fn read(head: &[u8], start: Mark) -> (Request, Asks) {
     let http10 = words.next() == Some(b"HTTP/1.0");
     let mut request = Request { method: known(method), target: text(target), close: http10, ..Request::begun(start) };
     let mut framing = FramingFields::default();
+    let mut upgrade = false;
     for line in lines {
         let Some(field) = fields::judge(line, &mut |_, _| {}) else { continue };
+        upgrade |= field.is("upgrade");
         framing.see(&field, &mut |_, _| {});
         see(&mut request, &field);
     }
     request.framing = framing.of_request();
-    (request, Asks { head: method == b"HEAD", connect: method == b"CONNECT" })
+    (request, Asks { head: method == b"HEAD", connect: method == b"CONNECT", upgrade })
 }
 
 fn see(request: &mut Request, field: &fields::Field<'_>) {

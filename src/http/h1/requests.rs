@@ -1,6 +1,6 @@
 //! The edge's stream: requests one after another.
 
-use super::chunk::Chunks;
+use super::body::Body;
 use super::head::{Partial, end_of_head};
 use super::pairing::{Pairing, after, exchange, obscure_open};
 use super::request;
@@ -19,16 +19,36 @@ enum State {
     #[default]
     Between,
     /// In the head of one.
-    Head(Box<Partial>, Mark),
+    Head(Box<Begun>),
     /// In its body.
     Body(Body),
+    /// Before a body that waits for leave (Expect: 100-continue): where it is refused, the next request may come
+    /// in its place. With what came since then, until it can be told.
+    Expected(Body, Box<Begun>),
     /// Out of step: until a piece begins like a request.
     Lost,
 }
 
-enum Body {
-    Length(u64),
-    Chunked(Box<Chunks>),
+/// A request whose head is not whole.
+struct Begun {
+    partial: Partial,
+    start: Mark,
+    exchange: Opened,
+}
+
+/// Whether a request that is not whole has its exchange.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opened {
+    /// Not before it is whole.
+    NotYet,
+    /// It has: its answer came first.
+    Early,
+}
+
+impl Begun {
+    fn new(start: Mark) -> Box<Self> {
+        Box::new(Self { partial: Partial::default(), start, exchange: Opened::NotYet })
+    }
 }
 
 impl Requests {
@@ -37,9 +57,11 @@ impl Requests {
         self.state = State::Lost;
     }
 
-    /// True while a head is not whole.
-    pub(super) fn partial(&self) -> bool {
-        matches!(self.state, State::Head(..))
+    /// The first byte of a request whose head is not whole and that no answer has come to.
+    pub(super) fn partial(&self) -> Option<Mark> {
+        let State::Head(begun) = &self.state else { return None };
+        let recognised = recognise_request(&begun.partial.bytes) == Recognised::Yes;
+        (begun.exchange == Opened::NotYet && recognised).then_some(begun.start)
     }
 
     pub(super) fn data(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) {
@@ -53,16 +75,15 @@ impl Requests {
     fn step(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) -> usize {
         match &mut self.state {
             State::Between => self.begin(line, pairing, bytes, start),
-            State::Head(partial, first) => {
-                let first = *first;
-                let (taken, whole) = partial.take(bytes, start);
+            State::Head(begun) => {
+                let (taken, whole) = begun.partial.take(bytes, start);
                 if whole {
-                    let head = std::mem::take(&mut partial.bytes);
-                    self.open(line, pairing, &head, first, after(start, taken as u64));
+                    self.head_is_whole(line, pairing, after(start, taken as u64));
                 }
                 taken
             }
             State::Body(_) => self.body(line, pairing, bytes, start),
+            State::Expected(..) => self.expected(line, pairing, bytes, start),
             State::Lost => match recognise_request(bytes) {
                 Recognised::Yes => {
                     self.state = State::Between;
@@ -78,67 +99,97 @@ impl Requests {
         let Some(rest) = bytes.get(blank..).filter(|rest| !rest.is_empty()) else { return bytes.len() };
         let first = after(start, blank as u64);
         if let Some(len) = end_of_head(rest) {
-            self.open(line, pairing, rest.get(..len).unwrap_or_default(), first, after(first, len as u64));
+            let head = rest.get(..len).unwrap_or_default();
+            self.open(line, pairing, head, first, after(first, len as u64), Opened::NotYet);
             return blank + len;
         }
-        let mut partial = Box::<Partial>::default();
-        partial.take(rest, first);
-        self.state = State::Head(partial, first);
+        let mut begun = Begun::new(first);
+        begun.partial.take(rest, first);
+        self.state = State::Head(begun);
         bytes.len()
     }
 
-    fn open(&mut self, line: &mut Timeline, pairing: &mut Pairing, head: &[u8], start: Mark, end: Mark) {
+    fn head_is_whole(&mut self, line: &mut Timeline, pairing: &mut Pairing, end: Mark) {
+        let State::Head(begun) = std::mem::take(&mut self.state) else { return };
+        self.open(line, pairing, &begun.partial.bytes, begun.start, end, begun.exchange);
+    }
+
+    fn open(
+        &mut self,
+        line: &mut Timeline,
+        pairing: &mut Pairing,
+        head: &[u8],
+        start: Mark,
+        end: Mark,
+        opened: Opened,
+    ) {
         let (mut request, asks) = request::read(head, start);
         request.head_end = Some(end);
-        self.state = match request.framing {
-            Framing::Length(bytes) => State::Body(Body::Length(bytes)),
-            Framing::Chunked => State::Body(Body::Chunked(Box::new(Chunks::new()))),
-            _ => {
+        self.state = match Body::of(request.framing, head.len() as u64) {
+            Some(body) if request.expect_continue => State::Expected(body, Begun::new(end)),
+            Some(body) => State::Body(body),
+            None => {
                 request.end = Some(end);
                 State::Between
             }
         };
-        pairing.open(line, request, asks);
+        match opened {
+            Opened::NotYet => {
+                pairing.open(line, request, asks);
+            }
+            Opened::Early => {
+                if let Some(exchange) = exchange(line, pairing.newest()) {
+                    exchange.request = request;
+                }
+            }
+        }
     }
 
     fn body(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) -> usize {
+        let State::Body(body) = &mut self.state else { return bytes.len() };
         let Some(exchange) = exchange(line, pairing.newest()) else { return bytes.len() };
         let request = &mut exchange.request;
-        let answered = exchange.response.is_some();
-        // A final answer to Expect: 100-continue: the body never comes (RFC 9110 section 10.1.1).
-        let refused = request.expect_continue && answered && request.body_bytes == 0;
-        if refused && recognise_request(bytes) == Recognised::Yes {
-            request.end = request.head_end;
-            self.state = State::Between;
-            return self.begin(line, pairing, bytes, start);
-        }
-        let State::Body(body) = &mut self.state else { return bytes.len() };
-        let (taken, data, done) = match body {
-            Body::Length(left) => {
-                let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                *left -= taken as u64;
-                (taken, taken, *left == 0)
-            }
-            Body::Chunked(chunks) => {
-                let step = chunks.step(bytes, &mut |_, _| {});
-                (step.taken, step.data, chunks.done())
-            }
-        };
-        request.body_bytes += data as u64;
-        if done {
-            request.end = Some(after(start, taken as u64));
+        let taken = body.take(bytes, start, &mut |_| {});
+        request.body_bytes += taken.data as u64;
+        if taken.done {
+            request.end = Some(after(start, taken.bytes as u64));
             self.state = State::Between;
         }
-        taken
+        taken.bytes
+    }
+
+    fn expected(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) -> usize {
+        let refused = exchange(line, pairing.newest()).is_some_and(|exchange| exchange.response.is_some());
+        let State::Expected(_, begun) = &mut self.state else { return bytes.len() };
+        if begun.partial.bytes.is_empty() {
+            begun.start = start;
+        }
+        begun.partial.take(bytes, start);
+        let recognised = recognise_request(&begun.partial.bytes);
+        if refused && recognised == Recognised::TooShort {
+            return bytes.len();
+        }
+        let State::Expected(body, begun) = std::mem::take(&mut self.state) else { return bytes.len() };
+        if !refused || recognised == Recognised::No {
+            self.state = State::Body(body);
+        } else if let Some(exchange) = exchange(line, pairing.newest()) {
+            // The body never comes (RFC 9110 section 10.1.1).
+            exchange.request.end = exchange.request.head_end;
+        }
+        let held = begun.partial.len.saturating_sub(bytes.len() as u64);
+        let held = begun.partial.bytes.get(..usize::try_from(held).unwrap_or(0)).unwrap_or_default();
+        self.data(line, pairing, held, begun.start);
+        self.data(line, pairing, bytes, start);
+        bytes.len()
     }
 
     pub(super) fn gap(&mut self, line: &mut Timeline, pairing: &mut Pairing, len: u64) {
+        if let State::Expected(body, _) = &self.state {
+            self.state = State::Body(body.clone());
+        }
         let skipped = match &mut self.state {
-            State::Body(Body::Length(left)) if *left > len => {
-                *left -= len;
-                true
-            }
-            State::Body(Body::Chunked(chunks)) => chunks.skip(len),
+            // The end of the body is no proof that the next byte begins a request.
+            State::Body(body) => body.skip(len) == Some(false),
             _ => false,
         };
         if let Some(exchange) = exchange(line, pairing.newest()).filter(|_| skipped) {
@@ -151,15 +202,15 @@ impl Requests {
         }
     }
 
-    /// The head will never be whole: what came of it is a request that was begun.
-    pub(super) fn give_up_head(&mut self, line: &mut Timeline, pairing: &mut Pairing) {
-        let State::Head(partial, first) = std::mem::take(&mut self.state) else { return };
-        if recognise_request(&partial.bytes) != Recognised::Yes {
+    /// An answer to a head that is not whole, or the end of the stream within it: what came of it is a request.
+    pub(super) fn answered_early(&mut self, line: &mut Timeline, pairing: &mut Pairing) {
+        if self.partial().is_none() {
             return;
         }
-        let (mut request, asks) = request::read(&partial.bytes, first);
+        let State::Head(begun) = &mut self.state else { return };
+        begun.exchange = Opened::Early;
+        let (mut request, asks) = request::read(&begun.partial.bytes, begun.start);
         request.framing = Framing::Unknown;
         pairing.open(line, request, asks);
-        self.state = State::Lost;
     }
 }

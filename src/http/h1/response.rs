@@ -3,7 +3,7 @@
 use super::coding::CodedBody;
 use super::fields::{self, Field};
 use super::framing::FramingFields;
-use super::head::{Places, lines};
+use super::head::{Places, lines, unfold};
 use super::request::{has_member, text};
 use super::status_line;
 use crate::timeline::{Deviation, Mark, Response, Rule};
@@ -11,7 +11,7 @@ use crate::timeline::{Deviation, Mark, Response, Rule};
 /// Fields of a head that the fast path has room for.
 const FAST_FIELDS: usize = 64;
 
-/// Bytes around a broken rule that are quoted.
+/// Bytes around a broken rule, or of what is no message, that are quoted.
 const QUOTE: usize = 64;
 
 /// Deviations that one response keeps: the first of each rule.
@@ -51,28 +51,53 @@ pub(super) enum Upgrade {
 
 /// Reads the head of a response into its record.
 pub(super) fn read(head: &[u8], places: &Places, response: &mut Response) -> Head {
-    let singletons = [None; SINGLETONS.len()];
-    let mut reading = Reading { head, places, response, result: Head::default(), singletons, largest: &[] };
-    if !reading.fast() {
-        reading.slow();
+    let mut reading = Reading::new(head, places, response);
+    if reading.fast() {
+        return reading.done();
     }
-    reading.response.largest_field_name = text(reading.largest);
-    reading.result
+    let unfolded = unfold(head);
+    let mut reading = Reading::new(&unfolded, places, response);
+    reading.slow(head);
+    reading.done()
+}
+
+/// Reads what came of a head that will never be whole: its lines, as far as they are.
+pub(super) fn read_cut(head: &[u8], len: u64, places: &Places, response: &mut Response) {
+    let whole = memchr::memrchr(b'\n', head).map_or(0, |end| end + 1);
+    let (lines, rest) = head.split_at_checked(whole).unwrap_or((head, &[]));
+    if lines.is_empty() {
+        return;
+    }
+    read(lines, places, response);
+    response.head_bytes = len;
+    let cut = len.saturating_sub(lines.len() as u64);
+    if cut > response.largest_field {
+        response.largest_field = cut;
+        let name = memchr::memchr(b':', rest).and_then(|colon| rest.get(..colon));
+        response.largest_field_name = text(name.unwrap_or_default());
+    }
 }
 
 /// The place of a broken rule, written into the response once for each rule.
 pub(super) fn note(response: &mut Response, rule: Rule, at: u64, mark: Mark, bytes: &[u8]) {
     let known = response.deviations.iter().any(|deviation| deviation.rule == rule);
     if !known && response.deviations.len() < KEPT_DEVIATIONS {
-        let bytes = bytes.get(..bytes.len().min(QUOTE)).unwrap_or_default().to_vec();
-        response.deviations.push(Deviation { rule, at, mark, bytes });
+        let mut deviation = Deviation { rule, at, mark, bytes: Vec::new() };
+        quote(&mut deviation.bytes, bytes);
+        response.deviations.push(deviation);
     }
 }
 
-struct Reading<'a> {
+/// Adds the next `bytes` to what is quoted, as far as there is room.
+pub(super) fn quote(quoted: &mut Vec<u8>, bytes: &[u8]) {
+    let room = QUOTE.saturating_sub(quoted.len());
+    quoted.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
+}
+
+struct Reading<'a, 'b> {
     head: &'a [u8],
-    places: &'a Places,
-    response: &'a mut Response,
+    places: &'b Places,
+    response: &'b mut Response,
     result: Head,
     /// The value of each singleton field as it came first.
     singletons: [Option<&'a [u8]>; SINGLETONS.len()],
@@ -80,7 +105,17 @@ struct Reading<'a> {
     largest: &'a [u8],
 }
 
-impl<'a> Reading<'a> {
+impl<'a, 'b> Reading<'a, 'b> {
+    fn new(head: &'a [u8], places: &'b Places, response: &'b mut Response) -> Self {
+        let singletons = [None; SINGLETONS.len()];
+        Self { head, places, response, result: Head::default(), singletons, largest: &[] }
+    }
+
+    fn done(self) -> Head {
+        self.response.largest_field_name = text(self.largest);
+        self.result
+    }
+
     /// Takes a head that httparse takes and that holds nothing which httparse forgives: line ends of LF alone,
     /// and status codes outside of the classes. Returns false where it must be judged.
     fn fast(&mut self) -> bool {
@@ -108,41 +143,36 @@ impl<'a> Reading<'a> {
         true
     }
 
-    fn slow(&mut self) {
-        let head = self.head;
-        let mut lines = lines(head).peekable();
-        if let Some(first) = lines.next() {
-            let mut broken = Vec::new();
-            let read = status_line::judge(first, &mut |rule, at| broken.push((rule, at)));
-            self.broken(&broken);
-            self.response.minor_version = read.minor_version;
-            self.response.status = read.status;
-            self.response.close = read.minor_version == Some(0);
-        }
+    /// Judges the lines of `raw`, then sees the fields of the same head with its folded lines put together.
+    fn slow(&mut self, raw: &'a [u8]) {
+        let mut fields_from = raw.len();
         let mut before = false;
-        for line in lines {
+        for (nth, line) in lines(raw).enumerate() {
             let mut broken = Vec::new();
-            if line.content.is_empty() {
-                if !line.crlf {
-                    broken.push((Rule::LineFeedAlone, line.at));
-                }
-                self.broken(&broken);
-                continue;
+            let mut tell = |rule, at| broken.push((rule, at));
+            let blank = matches!(line.content.first(), Some(b' ' | b'\t'));
+            if nth == 0 {
+                let read = status_line::judge(line, &mut tell);
+                self.response.minor_version = read.minor_version;
+                self.response.status = read.status;
+                self.response.close = read.minor_version == Some(0);
+            } else if blank && before {
+                tell(Rule::FoldedLine, line.at);
+                fields::judge_folded(line, &mut tell);
+            } else if blank {
+                // Such lines are consumed without further processing (RFC 9112 section 2.2).
+                tell(Rule::SpaceBeforeFirstField, line.at);
+            } else if line.content.is_empty() {
+                fields::judge_line_end(line, &mut tell);
+            } else {
+                fields::judge(line, &mut tell);
+                fields_from = fields_from.min(line.at);
+                before = true;
             }
-            let folded = matches!(line.content.first(), Some(b' ' | b'\t'));
-            if folded && before {
-                broken.push((Rule::FoldedLine, line.at));
-                fields::judge_value(line.content, line.at, &mut |rule, at| broken.push((rule, at)));
-                self.broken(&broken);
-                continue;
-            }
-            if folded {
-                broken.push((Rule::SpaceBeforeFirstField, line.at));
-            }
-            let field = fields::judge(line, &mut |rule, at| broken.push((rule, at)));
-            self.broken(&broken);
-            before = true;
-            if let Some(field) = field {
+            self.broken(raw, &broken);
+        }
+        for line in lines(self.head).filter(|line| line.at >= fields_from && !line.content.is_empty()) {
+            if let Some(field) = fields::judge(line, &mut |_, _| {}) {
                 self.see(field);
             }
         }
@@ -180,18 +210,18 @@ impl<'a> Reading<'a> {
             }
         }
         for (rule, at) in broken.into_iter().flatten() {
-            self.broken(&[(rule, at)]);
+            self.broken(self.head, &[(rule, at)]);
         }
     }
 
-    /// Notes broken rules; each quotes its line from the line's beginning.
-    fn broken(&mut self, rules: &[(Rule, usize)]) {
+    /// Notes broken rules; each quotes its line of `head` from the line's beginning.
+    fn broken(&mut self, head: &[u8], rules: &[(Rule, usize)]) {
         for &(rule, at) in rules {
-            let before = self.head.get(..at).unwrap_or_default();
+            let before = head.get(..at).unwrap_or_default();
             let line = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
             // A break far inside a line is quoted from near it.
             let from = if at - line >= QUOTE - 8 { at.saturating_sub(QUOTE / 2) } else { line };
-            let rest = self.head.get(from..).unwrap_or_default();
+            let rest = head.get(from..).unwrap_or_default();
             let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1).max(at + 1 - from);
             let quoted = rest.get(..end.min(rest.len())).unwrap_or_default();
             note(self.response, rule, at as u64, self.places.mark(at as u64), quoted);

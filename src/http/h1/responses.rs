@@ -1,16 +1,18 @@
 //! The origin's stream: responses one after another, and bytes that belong to none.
 
-use super::chunk::Chunks;
+use super::body::Body;
 use super::coding::CodedBody;
 use super::head::{Partial, Places, end_of_head};
 use super::pairing::{Pairing, after, exchange, obscure_open};
+use super::preamble::Preamble;
 use super::request::Asks;
-use super::response::{self, Upgrade, note};
+use super::response::{self, Upgrade, note, quote};
 use super::status_line::{self, Begins};
-use crate::timeline::{Close, Framing, Interim, Mark, Peer, Response, Rule, Timeline, Unsolicited, Visibility};
+use super::stray;
+use crate::timeline::{Close, Deviation, Framing, Interim, Mark, Peer, Response, Rule, Timeline, Visibility};
 
-/// Bytes of a stranger that are quoted.
-const PREVIEW: usize = 64;
+/// 1xx responses of one exchange that are kept.
+const KEPT_INTERIM: usize = 16;
 
 /// Reads the responses of one connection.
 #[derive(Default)]
@@ -18,8 +20,10 @@ pub(super) struct Responses {
     state: State,
     /// The body of the newest response, where it is coded.
     coded: Option<CodedBody>,
-    /// An empty line that came where a response was awaited.
-    blank: Option<Mark>,
+    /// Empty lines that came where a response was awaited.
+    preamble: Preamble,
+    /// What the 1xx responses to the oldest open request broke: the edge refuses the whole exchange for it.
+    interim_broke: Vec<Deviation>,
     /// What stands behind a 101 that switches to h2c.
     h2c: Option<Vec<(Vec<u8>, Mark)>>,
 }
@@ -56,11 +60,13 @@ enum Owner {
     Missed,
 }
 
-enum Body {
-    Length(u64),
-    /// The chunk reader, and the length of the message so far.
-    Chunked(Box<Chunks>, u64),
-    UntilClose,
+/// A head that is whole.
+struct Whole<'a> {
+    bytes: &'a [u8],
+    places: &'a Places,
+    /// Its length, kept or not.
+    len: u64,
+    end: Mark,
 }
 
 impl Responses {
@@ -71,6 +77,11 @@ impl Responses {
 
     pub(super) fn lost(&self) -> bool {
         matches!(self.state, State::Lost)
+    }
+
+    /// True where the next bytes begin a response.
+    pub(super) fn between(&self) -> bool {
+        matches!(self.state, State::Between | State::Unsolicited)
     }
 
     /// What stands behind a 101 that switched to h2c.
@@ -112,14 +123,12 @@ impl Responses {
                 taken
             }
             State::Body(..) => self.body(line, bytes, start),
-            State::Unsolicited if pairing.waiting() && !sent_before_request(line, pairing) => {
+            State::Unsolicited if pairing.waiting() && !pairing.waits_unseen(line) => {
                 self.state = State::Between;
                 self.begin(line, pairing, bytes, start)
             }
             State::Unsolicited => {
-                if let Some(last) = line.unsolicited.last_mut() {
-                    last.bytes += bytes.len() as u64;
-                }
+                stray::go_on(line, bytes);
                 bytes.len()
             }
             State::Lost if bytes.starts_with(b"HTTP/1.") => {
@@ -135,31 +144,33 @@ impl Responses {
     }
 
     fn begin(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) -> usize {
-        let blank = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        if blank > 0 && pairing.waiting() {
-            self.blank.get_or_insert(start);
+        if !pairing.waiting() {
+            // Line ends behind a body harm nobody.
+            self.preamble = Preamble::default();
         }
+        let blank = self.preamble.take(bytes, start);
         let Some(rest) = bytes.get(blank..).filter(|rest| !rest.is_empty()) else { return bytes.len() };
         let start = after(start, blank as u64);
-        if pairing.waiting() && sent_before_request(line, pairing) {
-            self.unsolicited(line, pairing, rest, start);
-            return bytes.len();
-        }
-        let (owner, asks) = match pairing.next_to_answer() {
+        let preamble = std::mem::take(&mut self.preamble);
+        let next = if pairing.waits_unseen(line) { None } else { pairing.next_to_answer() };
+        let (owner, asks) = match next {
             Some((number, asks)) => (Owner::Exchange(number), asks),
-            None if pairing.requests_missed => (Owner::Missed, Asks::default()),
+            None if pairing.requests_missed && !pairing.waiting() => (Owner::Missed, Asks::default()),
             None => {
-                self.unsolicited(line, pairing, rest, start);
+                stray::begin(line, pairing.last_answered(), rest, start);
+                self.state = State::Unsolicited;
                 return bytes.len();
             }
         };
         self.coded = None;
+        let broke = std::mem::take(&mut self.interim_broke);
         if let Owner::Exchange(number) = owner
             && let Some(exchange) = exchange(line, number)
         {
             let mut response = Response::begun(start);
-            if let Some(blank) = self.blank.take() {
-                note(&mut response, Rule::EmptyLineFirst, 0, blank, b"\r\n");
+            response.deviations = broke;
+            if let Some((rule, mark)) = preamble.breaks() {
+                note(&mut response, rule, 0, mark, b"\r\n");
             }
             exchange.response = Some(response);
         }
@@ -168,7 +179,8 @@ impl Responses {
             let mut places = Places::default();
             places.add(0, start);
             let head = rest.get(..len).unwrap_or_default();
-            self.read(line, pairing, &begun, head, &places, len as u64, after(start, len as u64));
+            let end = after(start, len as u64);
+            self.read(line, pairing, &begun, &Whole { bytes: head, places: &places, len: len as u64, end });
             return blank + len;
         }
         self.state = State::Head(Box::new(begun));
@@ -177,46 +189,40 @@ impl Responses {
 
     fn head_is_whole(&mut self, line: &mut Timeline, pairing: &mut Pairing, end: Mark) {
         let State::Head(mut begun) = std::mem::take(&mut self.state) else { return };
-        let head = std::mem::take(&mut begun.partial.bytes);
-        let places = std::mem::take(&mut begun.partial.places);
-        let len = begun.partial.len;
-        self.read(line, pairing, &begun, &head, &places, len, end);
+        let partial = std::mem::take(&mut begun.partial);
+        let head = Whole { bytes: &partial.bytes, places: &partial.places, len: partial.len, end };
+        self.read(line, pairing, &begun, &head);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one head, from two places")]
-    fn read(
-        &mut self,
-        line: &mut Timeline,
-        pairing: &mut Pairing,
-        begun: &Begun,
-        head: &[u8],
-        places: &Places,
-        len: u64,
-        end: Mark,
-    ) {
+    fn read(&mut self, line: &mut Timeline, pairing: &mut Pairing, begun: &Begun, head: &Whole<'_>) {
         let mut forgotten = Response::begun(begun.start);
         let response = record(line, begun.owner).unwrap_or(&mut forgotten);
-        let said = response::read(head, places, response);
-        response.head_bytes = len;
-        response.head_end = Some(end);
-        response.latest = end;
+        let said = response::read(head.bytes, head.places, response);
+        response.head_bytes = head.len;
+        response.head_end = Some(head.end);
+        response.latest = head.end;
         let mut broken = Vec::new();
+        let mut tell = |rule, at| broken.push((rule, at));
         let status = response.status.unwrap_or(0);
         let bodiless = begun.asks.head || matches!(status, 100..=199 | 204 | 304);
-        response.framing = if bodiless {
-            if matches!(status, 100..=199 | 204) {
-                said.framing.without_body(&mut |rule, at| broken.push((rule, at)));
-            }
-            Framing::None
-        } else {
-            said.framing.of_response(response.minor_version, &mut |rule, at| broken.push((rule, at)))
+        if matches!(status, 100..=199 | 204) {
+            said.framing.without_body(&mut tell);
+        }
+        if status == 101 && !begun.asks.upgrade {
+            tell(Rule::UpgradeNotAsked, 0);
+        }
+        response.framing = match bodiless {
+            true => Framing::None,
+            false => said.framing.of_response(response.minor_version, &mut tell),
         };
         for (rule, at) in broken {
-            let quoted = quoted_line(head, at);
-            note(response, rule, at as u64, places.mark(at as u64), quoted);
+            let quoted = quoted_line(head.bytes, at);
+            note(response, rule, at as u64, head.places.mark(at as u64), quoted);
         }
+        // Rules of framing are judged last: tell all in the order of the bytes.
+        response.deviations.sort_by_key(|deviation| deviation.mark.offset);
         if status == 101 || (begun.asks.connect && (200..300).contains(&status)) {
-            return self.tunnel(line, pairing, begun.owner, said.upgrade, end);
+            return self.tunnel(line, pairing, begun.owner, said.upgrade, head.end);
         }
         if matches!(status, 100..=199) {
             return self.interim(line, pairing, begun, status);
@@ -224,7 +230,7 @@ impl Responses {
         if response.minor_version == Some(0) && line.exchanges.len() == 1 {
             line.protocol = Some("http/1.0");
         }
-        self.begin_body(line, begun.owner, said.coded, end);
+        self.begin_body(line, begun.owner, said.coded, head.end);
     }
 
     fn begin_body(&mut self, line: &mut Timeline, owner: Owner, coded: Option<CodedBody>, end: Mark) {
@@ -237,11 +243,9 @@ impl Responses {
             response.coding = coded.unchecked();
         }
         self.coded = coded.filter(|_| response.framing != Framing::None);
-        self.state = match response.framing {
-            Framing::Length(bytes) if bytes > 0 => State::Body(owner, Body::Length(bytes)),
-            Framing::Chunked => State::Body(owner, Body::Chunked(Box::new(Chunks::new()), response.head_bytes)),
-            Framing::UntilClose => State::Body(owner, Body::UntilClose),
-            _ => {
+        self.state = match Body::of(response.framing, response.head_bytes) {
+            Some(body) => State::Body(owner, body),
+            None => {
                 response.end = Some(end);
                 State::Between
             }
@@ -251,8 +255,10 @@ impl Responses {
     fn interim(&mut self, line: &mut Timeline, pairing: &mut Pairing, begun: &Begun, status: u16) {
         if let Owner::Exchange(number) = begun.owner {
             if let Some(exchange) = exchange(line, number) {
-                exchange.response = None;
-                exchange.interim.push(Interim { status, at: begun.start });
+                self.interim_broke = exchange.response.take().map(|response| response.deviations).unwrap_or_default();
+                if exchange.interim.len() < KEPT_INTERIM {
+                    exchange.interim.push(Interim { status, at: begun.start });
+                }
             }
             pairing.not_answered_yet(begun.asks);
         }
@@ -278,7 +284,7 @@ impl Responses {
         let State::Head(begun) = std::mem::take(&mut self.state) else { return };
         if let Some(response) = record(line, begun.owner) {
             let bytes = begun.partial.bytes.as_slice();
-            response.preview = bytes.get(..bytes.len().min(PREVIEW)).unwrap_or_default().to_vec();
+            quote(&mut response.preview, bytes);
             response.framing = Framing::UntilClose;
             response.body_bytes = begun.partial.len;
             response.head_bytes = 0;
@@ -289,59 +295,30 @@ impl Responses {
 
     fn body(&mut self, line: &mut Timeline, bytes: &[u8], start: Mark) -> usize {
         let State::Body(owner, body) = &mut self.state else { return bytes.len() };
-        let owner = *owner;
-        let mut broken = None;
-        let (taken, data, done) = match body {
-            Body::Length(left) => {
-                let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                *left -= taken as u64;
-                (taken, taken, *left == 0)
-            }
-            Body::Chunked(chunks, len) => {
-                let step = chunks.step(bytes, &mut |rule, at| broken = broken.or(Some((rule, *len + at as u64, at))));
-                *len += step.taken as u64;
-                (step.taken, step.data, chunks.done())
-            }
-            Body::UntilClose => (bytes.len(), bytes.len(), false),
-        };
+        let (mut forgotten, was_lost) = (Response::begun(start), body.lost());
+        let response = record(line, *owner).unwrap_or(&mut forgotten);
+        let taken = body.take(bytes, start, &mut |fault| {
+            note(response, fault.rule, fault.at, fault.mark, fault.bytes);
+        });
+        let seen = bytes.get(..taken.bytes).unwrap_or_default();
+        let bare = response.head_end.is_none();
+        if bare {
+            quote(&mut response.preview, seen);
+        }
+        if bare || was_lost {
+            quote_further(response, seen);
+        }
         if let Some(coded) = &mut self.coded {
-            coded.add(bytes.get(..data).unwrap_or_default());
+            coded.add(bytes.get(..taken.data).unwrap_or_default());
         }
-        let end = after(start, taken as u64);
-        if let Some(response) = record(line, owner) {
-            response.body_bytes += data as u64;
-            response.latest = end;
-            if response.preview.len() < PREVIEW && response.head_end.is_none() {
-                let room = PREVIEW - response.preview.len();
-                response.preview.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
-            }
-            if let Some((rule, at, byte)) = broken {
-                note(response, rule, at, after(start, byte as u64), bytes.get(byte..).unwrap_or_default());
-            }
-            if done {
-                response.end = Some(end);
-            }
-        }
-        if done {
+        let end = after(start, taken.bytes as u64);
+        response.body_bytes += taken.data as u64;
+        response.latest = end;
+        if taken.done {
+            response.end = Some(end);
             self.state = State::Between;
         }
-        taken
-    }
-
-    pub(super) fn unsolicited(&mut self, line: &mut Timeline, pairing: &Pairing, bytes: &[u8], start: Mark) {
-        let mut scratch = Response::begun(start);
-        let status = bytes.starts_with(b"HTTP/1.").then(|| {
-            response::read(bytes, &Places::default(), &mut scratch);
-            scratch.status
-        });
-        line.unsolicited.push(Unsolicited {
-            start,
-            bytes: bytes.len() as u64,
-            after_exchange: pairing.last_answered(),
-            status: status.flatten(),
-            preview: bytes.get(..bytes.len().min(PREVIEW)).unwrap_or_default().to_vec(),
-        });
-        self.state = State::Unsolicited;
+        taken.bytes
     }
 
     pub(super) fn gap(&mut self, line: &mut Timeline, pairing: &mut Pairing, len: u64, start: Mark) {
@@ -349,22 +326,7 @@ impl Responses {
             return;
         }
         let skipped = match &mut self.state {
-            State::Body(owner, body) => {
-                let fits = match body {
-                    Body::Length(left) => {
-                        let fits = *left >= len;
-                        *left = left.saturating_sub(len);
-                        fits
-                    }
-                    Body::Chunked(chunks, message) => {
-                        *message += len;
-                        chunks.skip(len)
-                    }
-                    Body::UntilClose => true,
-                };
-                let whole = matches!(body, Body::Length(0));
-                fits.then_some((*owner, whole))
-            }
+            State::Body(owner, body) => body.skip(len).map(|whole| (*owner, whole)),
             _ => None,
         };
         let Some((owner, whole)) = skipped else {
@@ -402,12 +364,8 @@ impl Responses {
 
     /// Nothing more will come.
     pub(super) fn finish(&mut self, line: &mut Timeline, pairing: &mut Pairing) {
-        if let State::Head(begun) = &self.state
-            && status_line::begins(&begun.partial.bytes) == Begins::TooShort
-            && !b"HTTP/1".starts_with(begun.partial.bytes.as_slice())
-        {
-            self.bare(line);
-        }
+        self.finish_head(line);
+        self.finish_interim(line, pairing);
         let left_by_edge =
             matches!(line.closes().next(), Some(Close::Fin { from: Peer::Edge, .. } | Close::Rst { .. }));
         let Some(coded) = self.coded.take().filter(|_| left_by_edge) else { return };
@@ -417,16 +375,44 @@ impl Responses {
             response.coding = coded.check();
         }
     }
+
+    /// A head that will never be whole is judged by what came of it.
+    fn finish_head(&mut self, line: &mut Timeline) {
+        let State::Head(begun) = &self.state else { return };
+        let partial = &begun.partial;
+        match status_line::begins(&partial.bytes) {
+            Begins::TooShort if !b"HTTP/1".starts_with(partial.bytes.as_slice()) => self.bare(line),
+            Begins::Http => {
+                if let Some(response) = record(line, begun.owner) {
+                    response::read_cut(&partial.bytes, partial.len, &partial.places, response);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Broken 1xx responses that no final one followed are all that came.
+    fn finish_interim(&mut self, line: &mut Timeline, pairing: &mut Pairing) {
+        let broke = std::mem::take(&mut self.interim_broke);
+        let Some(first) = broke.first().map(|deviation| deviation.mark) else { return };
+        let Some((number, _)) = pairing.next_to_answer() else { return };
+        let Some(exchange) = exchange(line, number).filter(|exchange| exchange.response.is_none()) else { return };
+        let start = exchange.interim.last().map_or(first, |interim| interim.at);
+        exchange.response = Some(Response { deviations: broke, ..Response::begun(start) });
+    }
 }
 
-/// True where the origin had not received the first byte of the request that waits when it sent what comes now:
-/// every segment acknowledges what its sender has received (RFC 9293 section 3.4).
-fn sent_before_request(line: &Timeline, pairing: &Pairing) -> bool {
-    let start = pairing.next_number().and_then(|number| line.exchanges.iter().find(|e| e.number == number));
-    start.is_some_and(|exchange| {
-        let start = exchange.request.start.offset;
-        start > 0 && line.direction.edge.acked <= start
-    })
+/// What follows a break that nothing mends is quoted with it.
+fn quote_further(response: &mut Response, bytes: &[u8]) {
+    let last = response.deviations.last_mut().filter(|last| {
+        matches!(
+            last.rule,
+            Rule::NoStatusLine | Rule::ChunkSizeMalformed | Rule::ChunkSizeTooLarge | Rule::ChunkDataEnd
+        )
+    });
+    if let Some(last) = last {
+        quote(&mut last.bytes, bytes);
+    }
 }
 
 /// The record of a response, where its request was seen.

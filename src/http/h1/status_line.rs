@@ -2,6 +2,7 @@
 //!
 //! > status-line = HTTP-version SP status-code SP [ reason-phrase ]
 
+use super::fields;
 use super::head::Line;
 use crate::timeline::Rule;
 
@@ -40,9 +41,8 @@ pub(super) fn begins(bytes: &[u8]) -> Begins {
 
 /// Reads a status line and tells `broken` every rule that it breaks, with the offset in the head.
 pub(super) fn judge(line: Line<'_>, broken: &mut impl FnMut(Rule, usize)) -> StatusLine {
-    if !line.crlf {
-        broken(Rule::LineFeedAlone, line.at + line.content.len());
-    }
+    fields::judge_line_end(line, broken);
+    fields::judge_carriage_returns(line, broken);
     let text = line.content;
     let version_len = text.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(text.len());
     let (version, rest) = text.split_at_checked(version_len).unwrap_or((text, &[]));
@@ -55,12 +55,16 @@ pub(super) fn judge(line: Line<'_>, broken: &mut impl FnMut(Rule, usize)) -> Sta
     };
     let code = rest.trim_ascii_start();
     let code_at = line.at + text.len() - code.len();
-    if rest.len() - code.len() > 1 || rest.first().is_some_and(|&byte| byte != b' ') {
+    let blank = rest.len() - code.len();
+    if blank > 1 || rest.first().is_some_and(|&byte| byte != b' ') {
         broken(Rule::StatusLineMalformed, line.at + version_len);
     }
     let code_len = code.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(code.len());
     let (code, reason) = code.split_at_checked(code_len).unwrap_or((code, &[]));
-    let control = |byte: &u8| (*byte < 32 && *byte != b'\t') || *byte == 127;
+    if reason.first() == Some(&b'\t') {
+        broken(Rule::StatusLineMalformed, code_at + code_len);
+    }
+    let control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
     if let Some(bad) = reason.iter().position(control) {
         broken(Rule::ReasonPhraseControl, code_at + code_len + bad);
     }
@@ -127,6 +131,8 @@ mod tests {
             ("HTTP/2 200", Rule::VersionMalformed, 0),
             ("HTTP/1.1  200 OK", Rule::StatusLineMalformed, 8),
             ("HTTP/1.1\t200 OK", Rule::StatusLineMalformed, 8),
+            ("HTTP/1.1 200\tOK", Rule::StatusLineMalformed, 12),
+            ("HTTP/1.1 200 O\rK", Rule::BareCarriageReturn, 14),
             ("HTTP/1.1 200 O\x01K", Rule::ReasonPhraseControl, 14),
         ];
         for (line, rule, at) in table {
