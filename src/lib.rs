@@ -43,7 +43,21 @@
 //! assert_eq!(verdict.incidents[0].finding.cause.0, "keepalive-race");
 //! # Ok::<(), pcap520::capture::CaptureError>(())
 //! ```
-#![deny(unsafe_code, unused_must_use)]
+#![forbid(unsafe_code)]
+#![deny(unused_must_use)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 #![warn(missing_docs)]
 
 pub mod analysis;
