@@ -61,13 +61,16 @@
 #![warn(missing_docs)]
 
 pub mod analysis;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod capture;
 pub mod cli;
 pub mod detect;
 pub mod http;
 pub mod report;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod tcp;
 pub mod timeline;
 pub mod tls;
 pub mod verdict;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod wire;
