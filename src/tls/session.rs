@@ -13,7 +13,9 @@ use super::message::Messages;
 use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
 use super::trust::TrustAnchors;
 use crate::tcp::Application;
-use crate::timeline::{ByPeer, HandshakePhase, Mark, NotTls, PacketRef, Peer, Spoken, Timeline, Tls};
+use crate::timeline::{
+    ByPeer, CutRecord, HandshakePhase, Mark, NotTls, PacketRef, Peer, Response, Spoken, Timeline, Tls,
+};
 
 /// The TLS layer of one connection.
 ///
@@ -107,7 +109,15 @@ impl Session {
                 self.found(line, from, found, plain);
             }
         }
-        self.keyless.finish(line, &mut self.handshake);
+        if let Some(foreign) = self.side.origin.records.foreign_bytes() {
+            not_tls(line, Peer::Origin, foreign.at, &foreign.bytes);
+        }
+        let cut = self.side.origin.records.open_record().filter(|_| !self.side.origin.torn);
+        facts(line).cut_record = cut;
+        self.keyless.finish(line, &mut self.handshake, cut);
+        if let Some(cut) = cut.filter(|_| facts(line).decrypted) {
+            begin_response(line, cut);
+        }
     }
 
     fn found(&mut self, line: &mut Timeline, from: Peer, found: Found, plain: &mut dyn Application) {
@@ -361,6 +371,15 @@ impl Session {
 
 fn facts(line: &mut Timeline) -> &mut Tls {
     line.tls.get_or_insert_default()
+}
+
+/// An origin that sends a record has begun to answer, though its bytes cannot be decrypted before its end.
+fn begin_response(line: &mut Timeline, cut: CutRecord) {
+    let Some(exchange) = line.exchanges.last_mut() else { return };
+    let before = exchange.request.start.packet.number < cut.start.packet.number;
+    if before && exchange.response.is_none() && exchange.stream.is_none() {
+        exchange.response = Some(Response::begun(cut.start));
+    }
 }
 
 fn not_tls(line: &mut Timeline, from: Peer, at: Mark, preview: &[u8]) {
