@@ -36,7 +36,8 @@ fn tls_captures_without_keys_raise_no_false_alarm() {
 #[test]
 fn mended_mistakes_raise_no_false_alarm_without_keys() {
     let score = score("lab", Keys::Withheld);
-    assert_eq!(score.complaints, Vec::<String>::new());
+    let false_alarms: Vec<_> = score.complaints.iter().filter(|line| line.contains("false alarm")).collect();
+    assert!(false_alarms.is_empty(), "{false_alarms:#?}");
 }
 
 #[test]

@@ -79,9 +79,7 @@ impl Handshake {
         body: &[u8],
         packet: PacketRef,
     ) -> Effect {
-        if tls.messages.len() < MAX_MESSAGES {
-            tls.messages.push(HandshakeMessage { packet, from, kind: kind.0 });
-        }
+        note_message(tls, HandshakeMessage { packet, from, kind: kind.0 });
         match (from, kind) {
             (Peer::Edge, HandshakeType::CLIENT_HELLO) => self.client_hello(tls, Offer::parse(body, packet)),
             (Peer::Origin, HandshakeType::SERVER_HELLO) => return self.server_hello(tls, body, packet),
@@ -227,6 +225,13 @@ fn server_key_exchange(tls: &mut Tls, body: &[u8]) {
         hello.group = hello.group.or(group);
     }
     note_signature(tls, scheme);
+}
+
+/// A message that could be read.
+pub(super) fn note_message(tls: &mut Tls, message: HandshakeMessage) {
+    if tls.messages.len() < MAX_MESSAGES {
+        tls.messages.push(message);
+    }
 }
 
 fn note_signature(tls: &mut Tls, scheme: Option<u16>) {

@@ -5,16 +5,16 @@ use super::buffers::Buffers;
 use super::decrypt::Opener;
 use super::early::EarlyData;
 use super::flight::Sealed;
-use super::handshake::{Effect, Handshake};
+use super::handshake::{Effect, Handshake, note_message};
 use super::hello::Offer;
 use super::keyless::Keyless;
 use super::keylog::KeyLog;
-use super::message::Messages;
+use super::message::{HandshakeType, Messages};
 use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
 use super::trust::TrustAnchors;
 use crate::tcp::Application;
 use crate::timeline::{
-    ByPeer, CutRecord, HandshakePhase, Mark, NotTls, PacketRef, Peer, Response, Spoken, Timeline, Tls,
+    ByPeer, CutRecord, HandshakeMessage, HandshakePhase, Mark, NotTls, PacketRef, Peer, Response, Spoken, Timeline, Tls,
 };
 
 /// The TLS layer of one connection.
@@ -325,7 +325,10 @@ impl Session {
 
     fn ssl2(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], packet: PacketRef) {
         match from {
-            Peer::Edge => self.handshake.client_hello(facts(line), Offer::parse_ssl2(bytes, packet)),
+            Peer::Edge => {
+                note_message(facts(line), HandshakeMessage { packet, from, kind: HandshakeType::CLIENT_HELLO.0 });
+                self.handshake.client_hello(facts(line), Offer::parse_ssl2(bytes, packet));
+            }
             Peer::Origin => self.handshake.ssl2_server_hello(facts(line), packet),
         }
     }
