@@ -41,6 +41,8 @@ mod tls_not_spoken;
 mod truncated_response;
 mod unsolicited_response;
 
+use http09_response::quote;
+
 pub use case::{Case, Reaction, span};
 pub use finding::{Actor, Cause, Confidence, Evidence, Finding, Observation, Scope};
 

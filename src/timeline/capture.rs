@@ -10,6 +10,9 @@ use super::{
 /// An origin that closes sooner than this after a response did not wait for another request.
 const IDLE_NS: i64 = 20_000_000;
 
+/// Broken rules that an edge took which are kept for one origin.
+const KEPT_TAKEN: usize = 256;
+
 /// Half-open connections from which on a capture is a SYN flood, where they are the greater part of all.
 const FLOOD: u64 = 1_000;
 
@@ -43,8 +46,9 @@ pub struct OriginFacts {
     pub vantage: Vantage,
     /// The origin's closes of idle connections.
     pub idle_closes: Vec<IdleClose>,
-    /// Rules that responses broke and the edge took: it went on with the connection.
-    pub taken: BTreeSet<Rule>,
+    /// Rules that responses broke and the edge took, each with the words that it took: it went on with the
+    /// connection.
+    pub taken: BTreeSet<(Rule, Vec<u8>)>,
     /// Bytes of the largest field line that it took so.
     pub taken_field: u64,
     /// Bytes of the largest head that it took so.
@@ -113,7 +117,8 @@ impl OriginFacts {
     fn learn_taken(&mut self, before: &Exchange, after: &Exchange) {
         let Some(response) = &before.response else { return };
         if after.request.start.packet.number > response.latest.packet.number {
-            self.taken.extend(response.deviations.iter().map(|deviation| deviation.rule));
+            let words = response.deviations.iter().map(|deviation| (deviation.rule, deviation.words().to_vec()));
+            self.taken.extend(words.take(KEPT_TAKEN.saturating_sub(self.taken.len())));
             self.taken_field = self.taken_field.max(response.largest_field);
             self.taken_head = self.taken_head.max(response.head_bytes);
         }

@@ -5,9 +5,11 @@
 
 mod capture;
 mod connection;
+mod crash;
 mod deviation;
 mod edge;
 mod ending;
+mod error_page;
 mod exchange;
 mod h2;
 mod observed;
@@ -21,9 +23,11 @@ pub use capture::{Capture, Given, IdleClose, MAX_GIVEN, OriginFacts};
 pub use connection::{
     Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
 };
+pub use crash::Crash;
 pub use deviation::{Deviation, Rule};
 pub use edge::Edge;
 pub use ending::Ending;
+pub use error_page::ErrorPage;
 pub use exchange::{BodyState, Coding, Exchange, Framing, Interim, Request, Response, Unsolicited, Visibility};
 pub use h2::{GoAway, H2, H2Error, NotH2, StreamReset};
 pub use observed::{ByPeer, Endpoint};
