@@ -16,7 +16,7 @@ mod story;
 mod time;
 mod tls;
 
-pub use capture::{Capture, IdleClose, OriginFacts};
+pub use capture::{Capture, GivenUp, HalfOpen, IdleClose, OriginFacts};
 pub use connection::{
     Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
 };
