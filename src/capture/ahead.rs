@@ -44,7 +44,7 @@ impl Read for Ahead {
             *at = 0;
         }
         let len = block.get(*at..).unwrap_or_default().read(buffer)?;
-        *at += len;
+        *at = at.saturating_add(len);
         Ok(len)
     }
 }

@@ -40,7 +40,7 @@ impl Knock {
 
     /// What is left of it where it is given up.
     pub(super) fn half_open(&self) -> HalfOpen {
-        HalfOpen { edge: self.edge, syn: self.syn.packet, packets: 1 + u64::from(self.answer.is_some()) }
+        HalfOpen { edge: self.edge, syn: self.syn.packet, packets: 1_u64.saturating_add(self.answer.is_some().into()) }
     }
 
     /// The connection that it is, told from its SYN on.
@@ -68,7 +68,7 @@ pub(super) struct Knocks {
 impl Knocks {
     /// The number that the next one will have.
     pub(super) fn next(&self) -> u64 {
-        self.gone + self.queue.len() as u64
+        self.gone.saturating_add(self.queue.len() as u64)
     }
 
     pub(super) fn push(&mut self, slot: u32, index: u32, knock: Option<Knock>) {
@@ -78,7 +78,7 @@ impl Knocks {
     /// Takes the oldest from the front, where there are more than `limit`.
     pub(super) fn pop_beyond(&mut self, limit: usize) -> Option<(u32, u32, Option<Knock>)> {
         let oldest = if self.queue.len() > limit { self.queue.pop_front() } else { None };
-        self.gone += u64::from(oldest.is_some());
+        self.gone = self.gone.saturating_add(oldest.is_some().into());
         oldest
     }
 

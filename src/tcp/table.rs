@@ -192,7 +192,7 @@ impl<A: Application> Table<A> {
         records: &mut impl Records,
     ) {
         let index = self.next_index;
-        self.next_index += 1;
+        self.next_index = self.next_index.saturating_add(1);
         let knock = Knock::of(index, packet, segment);
         let (stage, closed) = match &knock {
             Some(_) => (Stage::Knocking(self.knocks.next()), false),
@@ -236,7 +236,7 @@ impl<A: Application> Table<A> {
             Some(slot) => slot,
             None => {
                 self.slots.push(None);
-                (self.slots.len() - 1) as u32
+                self.slots.len().saturating_sub(1) as u32
             }
         };
         if let Some(place) = self.slots.get_mut(slot as usize) {
