@@ -192,7 +192,7 @@ fn timeline(incident: &Incident, out: &mut String) -> std::fmt::Result {
 
 fn line(event: &Event, out: &mut String) -> std::fmt::Result {
     let (at, packet, digits) = (event.at, format!("#{}", event.packet), event.time.precision.digits());
-    let (from, what) = (Plain(&event.from), shortened(&event.text, EVENT));
+    let (from, what) = (Plain(&event.from).to_string(), shortened(&event.text, EVENT));
     writeln!(out, "{at:>12.digits$}  {packet:<8} {from:<9} {}", Plain(&what))
 }
 

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::alike::Group;
 use super::document::{Capture, Document, Evidence, Observation};
 use super::numbers::{count, duration, size, thousands};
-use super::plain::{Plain, shortened};
+use super::plain::{Plain, sentences, shortened};
 use incident::Keys;
 
 /// Writes the document.
@@ -196,7 +196,7 @@ fn kind(document: &Document<'_>, group: &Group, keys: &Keys) -> Markup {
             }
             @if let Some(first) = &first {
                 @if let Some(fix) = first.fix.first() {
-                    div.do { @if fix.target != "any" { strong { (fix.target) ": " } } (incident::prose(&fix.text)) }
+                    div.do { @if fix.target != "any" { strong { (fix.target) ": " } } (incident::prose(&sentences(fix.text.lines().next().unwrap_or_default(), ADVICE))) }
                 }
                 p { a href={ "#i-" (first.id) } { "The first one" } " "
                     button type="button" hidden data-k=(keys.of_kind(group.cause, &group.server)) { "Show only these" } }
@@ -283,7 +283,10 @@ const LONGEST_IN_FULL: usize = 6_000_000;
 const LONGEST_LIST: usize = 12_000_000;
 
 /// Kinds of incidents that get a card.
-const KINDS: usize = 24;
+const KINDS: usize = 12;
+
+/// Characters of what to do on a card; the incident tells all of it.
+const ADVICE: usize = 240;
 
 /// Captures that get a line.
 const CAPTURES: usize = 6;

@@ -137,6 +137,10 @@ mod tests {
                 r#"it sent "Server: x\r\nset-cookie : [redacted]" and left"#,
             ),
             (r#"the line "Set-Cookie sid=1" has no colon"#, r#"the line "Set-Cookie [redacted]" has no colon"#),
+            (
+                r#"a field name with a space: "X Token: abc\r\n" (RFC"#,
+                r#"a field name with a space: "X Token: [redacted]\r\n" (RFC"#,
+            ),
             ("Authorization: Basic dTpw", "Authorization: [redacted]"),
             (r#"the body `{"ok":true,"token": "abc"}`"#, r#"the body `{"ok":true,"token": "[redacted]"}`"#),
             ("GET /a?token=abc, then FIN", "GET /a?token=[redacted], then FIN"),

@@ -11,7 +11,7 @@ pub(crate) use layout::{Page, Row, Tone};
 use super::alike::Group;
 use super::document::{Capture, Document, Incident, Observation, Summary};
 use super::numbers::{count, duration, size, thousands};
-use super::plain::shortened;
+use super::plain::{sentences, shortened};
 
 /// How the text looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,22 +171,9 @@ fn kind(page: &mut Page<'_>, group: &Group, first: Option<&Incident>) -> io::Res
     if let Some(fix) = first.and_then(|first| first.fix.first()) {
         let text = fix.text.lines().next().unwrap_or_default();
         let text = if fix.target == "any" { text.to_owned() } else { format!("{}: {text}", fix.target) };
-        page.row(&Row::new(indent).left(1, Tone::Good, "→").text(Tone::Plain, sentences(&text)))?;
+        page.row(&Row::new(indent).left(1, Tone::Good, "→").text(Tone::Plain, sentences(&text, ADVICE)))?;
     }
     Ok(())
-}
-
-/// The first sentences of a text, as many as fit the overview; the incident tells all of it.
-fn sentences(text: &str) -> String {
-    let end = text.char_indices().nth(ADVICE).map_or(text.len(), |(end, _)| end);
-    let head = text.get(..end).unwrap_or(text);
-    if head.len() == text.len() {
-        return text.to_owned();
-    }
-    match head.rfind(". ") {
-        Some(stop) => format!("{}.", head.get(..stop).unwrap_or(head)),
-        None => format!("{} …", head.rsplit_once(' ').map_or(head, |(words, _)| words)),
-    }
 }
 
 /// Since when, and until when.
@@ -355,14 +342,6 @@ mod tests {
         assert!(text.contains("\n  and 9 more: -v or --format json shows them all\n"), "{text}");
         let full = Style { detail: Detail::Full, ..DIGEST };
         assert_eq!(rules(&rendered(&sample::alike_document(30), full)), 30);
-    }
-
-    #[test]
-    fn advice_ends_with_a_sentence() {
-        let text = format!("Set `a`. {} b.", "word ".repeat(60));
-        assert_eq!(sentences(&text), "Set `a`.");
-        assert!(sentences(&"word ".repeat(60)).ends_with("word …"));
-        assert_eq!(sentences("All of it. Yes."), "All of it. Yes.");
     }
 
     #[test]
