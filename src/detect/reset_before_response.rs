@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Peer, RstLook, RstSender};
+use crate::timeline::{Ending, Peer, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[RESET_BEFORE_RESPONSE];
 
@@ -17,11 +17,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             continue;
         }
         let waited = between(exchange.request.start.packet, rst.packet);
-        let look = match rst.look {
-            RstLook::NoConnection => "its kernel no longer knew the connection",
-            RstLook::Abort => "the application or its kernel aborted the connection",
-            RstLook::Refusal | RstLook::Other => "the connection was aborted",
-        };
+        let look = rst.made_by(case.line.closed_before(Peer::Origin, rst.packet));
         findings.push(Finding {
             cause: RESET_BEFORE_RESPONSE,
             scope: Scope::Exchange(exchange.number),
@@ -46,6 +42,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::super::testing::connected;
     use super::*;
+    use crate::timeline::RstLook;
 
     #[test]
     fn a_reset_between_request_and_response_is_found() {

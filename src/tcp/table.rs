@@ -1,6 +1,6 @@
 //! All connections that are open at one time.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
 use super::application::Application;
@@ -15,6 +15,9 @@ const LINGER_NS: i64 = 10_000_000_000;
 
 /// Closed connections that are kept at one time.
 const LINGER_LIMIT: usize = 1024;
+
+/// Flows whose connection was given up and whose late packets are still known.
+const GONE_LIMIT: usize = 16_384;
 
 /// Connections of which only SYNs and SYN-ACKs were seen that are kept at one time: a SYN flood holds no more.
 const HALF_OPEN_LIMIT: usize = 4096;
@@ -49,8 +52,36 @@ pub struct Table<A> {
     last: Option<(FlowKey, usize)>,
     closed: VecDeque<Queued>,
     half_open: VecDeque<Queued>,
+    gone: Gone,
     next_index: u32,
     roles: Roles,
+}
+
+/// Flows whose connection was closed and given up: a FIN or an acknowledgment that comes minutes later, again,
+/// belongs to it and begins nothing.
+#[derive(Default)]
+struct Gone {
+    flows: HashSet<FlowKey, foldhash::fast::RandomState>,
+    oldest_first: VecDeque<FlowKey>,
+}
+
+impl Gone {
+    fn add(&mut self, key: FlowKey) {
+        if self.flows.insert(key) {
+            self.oldest_first.push_back(key);
+        }
+        if self.oldest_first.len() > GONE_LIMIT
+            && let Some(oldest) = self.oldest_first.pop_front()
+        {
+            self.flows.remove(&oldest);
+        }
+    }
+
+    /// True where the segment is a late one of such a connection: it opens nothing and brings nothing.
+    fn holds(&self, key: FlowKey, segment: &Segment<'_>) -> bool {
+        let closing = segment.payload_len == 0 || segment.flags.fin() || segment.flags.rst();
+        closing && !segment.flags.syn() && self.flows.contains(&key)
+    }
 }
 
 struct Slot<A> {
@@ -78,6 +109,7 @@ impl<A: Application> Table<A> {
             last: None,
             closed: VecDeque::new(),
             half_open: VecDeque::new(),
+            gone: Gone::default(),
             next_index: 0,
             roles,
         }
@@ -112,6 +144,7 @@ impl<A: Application> Table<A> {
         }
         let slot = match slot {
             Some(slot) => slot,
+            None if self.gone.holds(key, segment) => return,
             None => self.open(key, packet, source, destination, segment, app, ended),
         };
         let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
@@ -234,8 +267,9 @@ impl<A: Application> Table<A> {
                 return;
             }
             self.closed.pop_front();
-            if self.held_by(oldest).is_some() {
+            if let Some(key) = self.held_by(oldest).map(|entry| entry.key) {
                 self.remove(oldest.slot, ended);
+                self.gone.add(key);
             }
         }
     }
