@@ -75,7 +75,7 @@ fn every_public_capture_is_what_tshark_says() {
             ("retransmissions", sum(|counts| counts.retransmitted)),
             ("out_of_order", sum(|counts| counts.out_of_order)),
             ("lost_segments", sum(|counts| counts.after_hole)),
-            ("zero_windows", sum(|counts| counts.zero_windows.into())),
+            ("zero_windows", sum(|counts| counts.zero_windows)),
         ] {
             differ(key, ours.to_string(), frames(key).len().to_string());
         }
@@ -121,9 +121,9 @@ fn stream_facts(line: &Timeline) -> BTreeMap<&'static str, Value> {
         ("spurious", of(|counts| counts.spurious)),
         ("out_of_order", of(|counts| counts.out_of_order)),
         ("after_hole", of(|counts| counts.after_hole)),
-        ("zero_windows", of(|counts| counts.zero_windows.into())),
-        ("window_probes", of(|counts| counts.window_probes.into())),
-        ("keep_alive_probes", of(|counts| counts.keep_alive_probes.into())),
+        ("zero_windows", of(|counts| counts.zero_windows)),
+        ("window_probes", of(|counts| counts.window_probes)),
+        ("keep_alive_probes", of(|counts| counts.keep_alive_probes)),
     ])
 }
 

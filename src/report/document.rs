@@ -359,11 +359,11 @@ pub struct Direction {
     /// Bytes that the other side acknowledged and that the capture does not hold.
     pub missed_by_capture: u64,
     /// Segments that announced a window of 0.
-    pub zero_windows: u32,
+    pub zero_windows: u64,
     /// Single bytes sent into a window of 0.
-    pub window_probes: u32,
+    pub window_probes: u64,
     /// Keep-alive probes.
-    pub keep_alive_probes: u32,
+    pub keep_alive_probes: u64,
     /// Segments with urgent data.
     pub urgent_segments: u32,
     /// TTL or hop limit of the first packet.

@@ -78,7 +78,7 @@ impl<A: Application> Causal<A> {
     fn keep(&mut self, line: &mut Timeline, from: Peer, until: u64, piece: Piece<'_>) {
         let piece = match piece {
             Piece::Data(bytes, start) => {
-                self.waiting_bytes += bytes.len();
+                self.waiting_bytes = self.waiting_bytes.saturating_add(bytes.len());
                 Kept::Data(bytes.into(), start)
             }
             Piece::Gap(len, start) => Kept::Gap(len, start),
@@ -115,18 +115,19 @@ impl<A: Application> Causal<A> {
         let seen = &mut self.seen[from];
         match piece {
             Piece::Data(bytes, start) => {
-                *seen = start.offset + bytes.len() as u64;
-                line.direction[from].bytes += bytes.len() as u64;
+                let len = bytes.len() as u64;
+                *seen = start.offset.saturating_add(len);
+                line.direction[from].bytes = line.direction[from].bytes.saturating_add(len);
                 app.data(line, from, bytes, start);
             }
             Piece::Cut(len, start) => {
-                *seen = start.offset + len;
-                line.direction[from].bytes += len;
-                line.cut_bytes += len;
+                *seen = start.offset.saturating_add(len);
+                line.direction[from].bytes = line.direction[from].bytes.saturating_add(len);
+                line.cut_bytes = line.cut_bytes.saturating_add(len);
                 app.gap(line, from, len, start);
             }
             Piece::Gap(len, start) => {
-                *seen = start.offset + len;
+                *seen = start.offset.saturating_add(len);
                 app.gap(line, from, len, start);
             }
             Piece::End(at) => app.end_of_stream(line, from, at),

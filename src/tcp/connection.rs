@@ -100,8 +100,9 @@ impl<A: Application> Connection<A> {
         }
         let from = if segment.flags.syn() || segment.flags.rst() { from } else { self.join(from, segment) };
         let direction = &mut self.line.direction[from];
-        direction.packets += 1;
-        direction.urgent_segments += u32::from(segment.flags.urg() && segment.urgent > 0);
+        direction.packets = direction.packets.saturating_add(1);
+        let urgent = segment.flags.urg() && segment.urgent > 0;
+        direction.urgent_segments = direction.urgent_segments.saturating_add(urgent.into());
         let kind = self.analysis.see(from, packet, segment, &mut direction.segments);
         self.history.note(&mut self.line, from, segment, kind);
         if segment.flags.rst() {
@@ -133,7 +134,7 @@ impl<A: Application> Connection<A> {
     /// A packet that the capture holds twice says nothing new.
     fn copy(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
         let copies = &mut self.line.copies;
-        copies.packets += 1;
+        copies.packets = copies.packets.saturating_add(1);
         self.analysis.see(from, packet, segment, &mut copies.segments);
         if segment.flags.rst() {
             copies.keep_rst(from, packet);
@@ -156,8 +157,10 @@ impl<A: Application> Connection<A> {
         for from in [Peer::Edge, Peer::Origin] {
             let Self { line, above, stream, .. } = &mut self;
             let missed = stream[from].give_up_acked(last, &mut |piece| above.hand_on(line, from, 0, piece));
-            self.line.direction[from].missed_by_capture += missed;
-            self.line.conflicting_bytes += self.stream[from].conflicting();
+            let direction = &mut self.line.direction[from];
+            direction.missed_by_capture = direction.missed_by_capture.saturating_add(missed);
+            let conflicting = self.stream[from].conflicting();
+            self.line.conflicting_bytes = self.line.conflicting_bytes.saturating_add(conflicting);
         }
         self.above.flush(&mut self.line);
         let ttl = ByPeer { edge: self.habits.edge.ttl(), origin: self.habits.origin.ttl() };
@@ -244,7 +247,7 @@ impl<A: Application> Connection<A> {
         let offset = self.stream[sender].offset_of(segment.ack);
         let connect = &mut self.line.connect;
         // Late copies of an earlier connection's segments acknowledge what this one never sent.
-        let of_this_one = (0..=self.stream[sender].high() as i64 + NEAR).contains(&offset);
+        let of_this_one = (0..=(self.stream[sender].high() as i64).saturating_add(NEAR)).contains(&offset);
         if from == Peer::Edge && connect.ack.is_none() && !segment.flags.syn() && of_this_one {
             connect.ack = Some(packet);
             if let (Some(rtt), [syn_ack]) = (self.line.rtt_ns, connect.syn_acks.as_slice()) {
@@ -314,10 +317,13 @@ impl<A: Application> Connection<A> {
                     flight[from].first = Some(packet);
                 }
             }
-            Arrival::Fills => direction.lost += u64::from(matches!(kind, Kind::Retransmission(_))),
+            Arrival::Fills => {
+                let again = matches!(kind, Kind::Retransmission(_));
+                direction.lost = direction.lost.saturating_add(again.into());
+            }
             Arrival::Repeats => {
                 let unacknowledged = offset >= stream.acked() as i64;
-                direction.lost += u64::from(unacknowledged);
+                direction.lost = direction.lost.saturating_add(unacknowledged.into());
                 if unacknowledged && offset == stream.acked() as i64 {
                     let first = flight[from].first.unwrap_or(packet);
                     repeat(direction, offset as u64, segment.payload_len, first, packet);
@@ -381,7 +387,8 @@ impl<A: Application> Connection<A> {
             Peer::Edge => !connect.syns.is_empty(),
             Peer::Origin => !connect.syn_acks.is_empty(),
         };
-        began && (offset < -1 || (direction.sent == 0 && offset > self.stream[from].high() as i64 + NEAR))
+        began
+            && (offset < -1 || (direction.sent == 0 && offset > (self.stream[from].high() as i64).saturating_add(NEAR)))
     }
 
     /// Time from here to `peer` and back: the half of the handshake that lies on its side.
@@ -424,14 +431,15 @@ impl<A: Application> Connection<A> {
             return 0;
         }
         let acked = u64::try_from(other.offset_of(segment.ack)).unwrap_or(0);
-        if acked > other.next() + 1 && acked <= other.high() + NEAR.unsigned_abs() { acked } else { 0 }
+        let unseen = acked > other.next().saturating_add(1);
+        if unseen && acked <= other.high().saturating_add(NEAR.unsigned_abs()) { acked } else { 0 }
     }
 
     fn settle(&mut self, packet: PacketRef) {
         for from in [Peer::Edge, Peer::Origin] {
             let Self { line, above, stream, .. } = self;
             let missed = stream[from].settle(packet, &mut |piece| above.hand_on(line, from, 0, piece));
-            line.direction[from].missed_by_capture += missed;
+            line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
         }
     }
 }
@@ -439,7 +447,7 @@ impl<A: Application> Connection<A> {
 fn repeat(direction: &mut Direction, offset: u64, len: u32, first: PacketRef, packet: PacketRef) {
     match &mut direction.stuck {
         Some(stuck) if stuck.offset == offset => {
-            stuck.sends += 1;
+            stuck.sends = stuck.sends.saturating_add(1);
             stuck.len = stuck.len.max(len);
             stuck.last = packet;
         }

@@ -80,13 +80,13 @@ impl Habits {
         let within = if told_apart { COPY_NS } else { TWICE_NS };
         let same = |seen: &&Seen| seen.fingerprint == fingerprint && packet.time.nanos_since(seen.at.time) <= within;
         if let Some(first) = self.seen.iter().flatten().find(same) {
-            self.copies += 1;
+            self.copies = self.copies.saturating_add(1);
             self.forwarded |= first.ttl != segment.ip.ttl;
             return true;
         }
         if let Some(place) = self.seen.get_mut(self.oldest) {
             *place = Some(Seen { fingerprint, ttl: segment.ip.ttl, at: packet });
-            self.oldest = (self.oldest + 1) % REMEMBERED;
+            self.oldest = self.oldest.wrapping_add(1) % REMEMBERED;
         }
         false
     }
@@ -99,7 +99,9 @@ impl Habits {
     /// True where as good as every packet of the sender is in the capture with two TTLs: one that is not did not come
     /// the same way.
     pub(super) fn always_forwarded(&self) -> bool {
-        self.forwarded && self.ttl_count >= FORWARDED_TRUST && self.copies.saturating_mul(10) >= self.ttl_count * 8
+        self.forwarded
+            && self.ttl_count >= FORWARDED_TRUST
+            && self.copies.saturating_mul(10) >= self.ttl_count.saturating_mul(8)
     }
 
     /// Learns from a segment whose sender is beyond doubt: anything but a RST.
@@ -107,15 +109,15 @@ impl Habits {
         match self.ttl {
             None => self.ttl = Some(segment.ip.ttl),
             Some(ttl) if ttl == segment.ip.ttl => {}
-            Some(_) => self.other_ttl_count += 1,
+            Some(_) => self.other_ttl_count = self.other_ttl_count.saturating_add(1),
         }
-        self.ttl_count += 1;
+        self.ttl_count = self.ttl_count.saturating_add(1);
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         if !segment.flags.syn() {
             self.largest_window = self.largest_window.max(segment.window);
             let timestamps = segment.options.timestamps().is_some();
-            self.with_timestamps += u32::from(timestamps);
-            self.without_timestamps += u32::from(!timestamps);
+            self.with_timestamps = self.with_timestamps.saturating_add(timestamps.into());
+            self.without_timestamps = self.without_timestamps.saturating_add((!timestamps).into());
         }
         let Some(id) = segment.ip.id else { return };
         // Linux sends SYN-ACKs, and resets without a socket, with id 0.
@@ -124,9 +126,9 @@ impl Habits {
         }
         if let Some(last) = self.last_id {
             if id.wrapping_sub(last) <= ID_STEP {
-                self.steps += 1;
+                self.steps = self.steps.saturating_add(1);
             } else {
-                self.leaps += 1;
+                self.leaps = self.leaps.saturating_add(1);
             }
         }
         self.last_id = Some(id);

@@ -35,11 +35,11 @@ impl History {
         let flags = segment.flags;
         let side = &mut self.side[from];
         if matches!(kind, Kind::Retransmission(_)) && segment.payload_len > 0 {
-            side.retransmitted += 1;
+            side.retransmitted = side.retransmitted.saturating_add(1);
             write_at_powers(line, from, 't', side.retransmitted);
         }
         if segment.window == 0 && !flags.rst() && !flags.syn() {
-            side.zero_windows += 1;
+            side.zero_windows = side.zero_windows.saturating_add(1);
             write_at_powers(line, from, 'w', side.zero_windows);
         }
         let end = segment.seq.0.wrapping_add(segment.payload_len);

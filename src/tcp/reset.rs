@@ -74,7 +74,7 @@ fn look(segment: &Segment<'_>, around: &Surroundings<'_>) -> RstLook {
     if !segment.flags.ack() {
         return RstLook::NoConnection;
     }
-    let next = around.offset == around.sent as i64 || around.offset == around.sent as i64 + 1;
+    let next = matches!(around.offset.checked_sub_unsigned(around.sent), Some(0 | 1));
     if next { RstLook::Abort } else { RstLook::Other }
 }
 
@@ -94,7 +94,7 @@ fn signs(packet: PacketRef, segment: &Segment<'_>, around: &Surroundings<'_>, lo
         signs.push(RstSign::IpIdOff { rst: id, before });
     }
     if look == RstLook::Other {
-        signs.push(RstSign::SequenceOff { by: around.offset - around.sent as i64 });
+        signs.push(RstSign::SequenceOff { by: around.offset.saturating_sub_unsigned(around.sent) });
     }
     if look == RstLook::Abort {
         signs.extend(signs_of_socket(segment, around));

@@ -94,15 +94,14 @@ impl Analysis {
             && other.last.is_some_and(|(_, window, _)| window == 0);
         if probes {
             kind = Kind::WindowProbe;
-            counts.window_probes += 1;
+            tally(&mut counts.window_probes, true);
         } else {
-            counts.zero_windows += u32::from(segment.window == 0 && bare);
-            if !flags.rst() && own.next.is_some_and(|(next, _)| segment.seq.is_after(next)) {
-                counts.after_hole += 1;
-            }
+            tally(&mut counts.zero_windows, segment.window == 0 && bare);
+            let beyond = own.next.is_some_and(|(next, _)| segment.seq.is_after(next));
+            tally(&mut counts.after_hole, beyond && !flags.rst());
             if bare && segment.payload_len <= 1 && own.is_next(segment.seq + 1) {
                 kind = Kind::KeepAlive;
-                counts.keep_alive_probes += 1;
+                tally(&mut counts.keep_alive_probes, true);
             }
             if bare && segment.payload_len == 0 {
                 own.repeat(segment, other.kind);
@@ -112,7 +111,7 @@ impl Analysis {
             own.repeated_acks = 0;
         }
         if flags.ack() && other.whole.is_some_and(|whole| segment.ack.is_after(whole)) {
-            counts.acked_unseen += 1;
+            tally(&mut counts.acked_unseen, true);
             // What is missing up to the highest byte seen is told once.
             other.whole = other.next.map(|(next, _)| next);
         }
@@ -147,7 +146,7 @@ impl Side {
     fn repeat(&mut self, segment: &Segment<'_>, answered: Option<Kind>) {
         let same = self.last.is_some_and(|(ack, window, _)| ack == segment.ack && window == segment.window);
         if same && segment.window != 0 && self.is_next(segment.seq) && answered != Some(Kind::KeepAlive) {
-            self.repeated_acks += 1;
+            self.repeated_acks = self.repeated_acks.saturating_add(1);
         }
     }
 
@@ -194,12 +193,16 @@ impl SegmentCounts {
     fn count(&mut self, kind: Kind) {
         match kind {
             Kind::Retransmission(reason) => {
-                self.retransmitted += 1;
-                self.fast_retransmitted += u64::from(reason == Reason::RepeatedAcks);
-                self.spurious += u64::from(reason == Reason::Spurious);
+                tally(&mut self.retransmitted, true);
+                tally(&mut self.fast_retransmitted, reason == Reason::RepeatedAcks);
+                tally(&mut self.spurious, reason == Reason::Spurious);
             }
-            Kind::OutOfOrder => self.out_of_order += 1,
+            Kind::OutOfOrder => tally(&mut self.out_of_order, true),
             Kind::Ordinary | Kind::KeepAlive | Kind::WindowProbe => {}
         }
     }
+}
+
+fn tally(count: &mut u64, happened: bool) {
+    *count = count.saturating_add(happened.into());
 }

@@ -20,11 +20,11 @@ pub struct SegmentCounts {
     /// Acknowledgments of bytes that were not seen (`ack_lost_segment`).
     pub acked_unseen: u64,
     /// Segments that announced a window of 0 (`zero_window`).
-    pub zero_windows: u32,
+    pub zero_windows: u64,
     /// Single bytes sent into a window of 0 (`zero_window_probe`).
-    pub window_probes: u32,
+    pub window_probes: u64,
     /// Keep-alive probes (`keep_alive`; RFC 9293 section 3.8.4).
-    pub keep_alive_probes: u32,
+    pub keep_alive_probes: u64,
 }
 
 /// Packets that the capture holds twice: of a mirror port, of several interfaces of one host, of a path that doubles

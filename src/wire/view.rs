@@ -24,7 +24,7 @@ impl<'a> View<'a> {
     #[inline]
     pub(super) fn header<const N: usize>(self) -> Result<(&'a [u8; N], Self), Reason> {
         match self.bytes.split_first_chunk() {
-            Some((header, bytes)) => Ok((header, Self { bytes, wire: self.wire - N, ..self })),
+            Some((header, bytes)) => Ok((header, Self { bytes, wire: self.wire.saturating_sub(N), ..self })),
             None if self.wire < N => Err(Reason::Malformed),
             None => Err(Reason::Cut),
         }
