@@ -31,17 +31,18 @@ pub(super) struct Habits {
     with_timestamps: u32,
     without_timestamps: u32,
     largest_window: u16,
-    /// Fingerprints of the last segments, the oldest at `oldest`.
-    seen: [Option<Seen>; REMEMBERED],
+    /// Fingerprints of the last segments, the oldest at `oldest`; 0 for none.
+    fingerprints: [u64; REMEMBERED],
+    /// What else is known of them.
+    seen: [Seen; REMEMBERED],
     oldest: usize,
     copies: u32,
     forwarded: bool,
 }
 
 /// A segment that a copy may come of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Seen {
-    fingerprint: u64,
     ttl: u8,
     at: PacketRef,
 }
@@ -52,20 +53,22 @@ const FORWARDED_TRUST: u32 = 3;
 /// A hash of all that makes two segments the same one: sequence numbers, flags, window, IP id, length and the
 /// beginning of the options, which are the timestamps as a rule (RFC 7323). The TTL is not among it: on a router, the
 /// same packet is captured on its way in and on its way out.
+#[inline]
 fn fingerprint(segment: &Segment<'_>) -> u64 {
-    let options = segment.options.bytes();
-    let options = options.get(..options.len().min(OPTIONS)).unwrap_or_default();
     let numbers = u64::from(segment.seq.0) << 32 | u64::from(segment.ack.0);
     let id = segment.ip.id.map_or(0, |id| u64::from(id) | 1 << 16);
     let header = u64::from(segment.flags.0) << 56 | u64::from(segment.window) << 40 | id << 23;
     let header = header ^ u64::from(segment.payload_len);
     let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let mut options = [0; OPTIONS];
+    match segment.options.bytes().first_chunk() {
+        Some(first) => options = *first,
+        None => options.iter_mut().zip(segment.options.bytes()).for_each(|(to, from)| *to = *from),
+    }
     let hash = mix(mix(0, numbers), header);
-    options.chunks(8).fold(hash, |hash, chunk| {
-        let mut word = [0; 8];
-        word.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
-        mix(hash, u64::from_le_bytes(word))
-    })
+    let (words, _) = options.as_chunks::<4>();
+    let hash = words.iter().fold(hash, |hash, word| mix(hash, u32::from_le_bytes(*word).into()));
+    hash | 1
 }
 
 /// Bytes of the options that are compared.
@@ -74,21 +77,34 @@ const OPTIONS: usize = 12;
 impl Habits {
     /// True where the segment is a copy of an earlier one: of a mirror port, of another interface of the same host,
     /// or of a path that doubles packets. It says nothing about its sender.
+    #[inline]
     pub(super) fn seen_twice(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
         let fingerprint = fingerprint(segment);
-        let told_apart = segment.ip.id.is_some_and(|id| id != 0) && segment.options.timestamps().is_some();
-        let within = if told_apart { COPY_NS } else { TWICE_NS };
-        let same = |seen: &&Seen| seen.fingerprint == fingerprint && packet.time.nanos_since(seen.at.time) <= within;
-        if let Some(first) = self.seen.iter().flatten().find(same) {
-            self.copies = self.copies.saturating_add(1);
-            self.forwarded |= first.ttl != segment.ip.ttl;
+        if let Some(place) = self.fingerprints.iter().position(|&other| other == fingerprint)
+            && self.is_copy(place, segment, packet)
+        {
             return true;
         }
-        if let Some(place) = self.seen.get_mut(self.oldest) {
-            *place = Some(Seen { fingerprint, ttl: segment.ip.ttl, at: packet });
-            self.oldest = self.oldest.wrapping_add(1) % REMEMBERED;
+        let place = self.oldest;
+        if let (Some(number), Some(seen)) = (self.fingerprints.get_mut(place), self.seen.get_mut(place)) {
+            *number = fingerprint;
+            *seen = Seen { ttl: segment.ip.ttl, at: packet };
+            self.oldest = place.wrapping_add(1) % REMEMBERED;
         }
         false
+    }
+
+    #[cold]
+    fn is_copy(&mut self, place: usize, segment: &Segment<'_>, packet: PacketRef) -> bool {
+        let Some(first) = self.seen.get(place) else { return false };
+        let told_apart = segment.ip.id.is_some_and(|id| id != 0) && segment.options.timestamps().is_some();
+        let within = if told_apart { COPY_NS } else { TWICE_NS };
+        let copy = packet.time.nanos_since(first.at.time) <= within;
+        if copy {
+            self.copies = self.copies.saturating_add(1);
+            self.forwarded |= first.ttl != segment.ip.ttl;
+        }
+        copy
     }
 
     /// True where some packets are in the capture with two TTLs: it was taken on a router between the two.
@@ -105,6 +121,7 @@ impl Habits {
     }
 
     /// Learns from a segment whose sender is beyond doubt: anything but a RST.
+    #[inline]
     pub(super) fn learn(&mut self, segment: &Segment<'_>) {
         match self.ttl {
             None => self.ttl = Some(segment.ip.ttl),

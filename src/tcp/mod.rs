@@ -7,8 +7,11 @@
 mod application;
 mod causal;
 mod connection;
+mod flow;
+mod gone;
 mod habits;
 mod history;
+mod knock;
 mod reset;
 mod roles;
 mod sequence;
@@ -18,6 +21,6 @@ mod table;
 mod testing;
 mod vantage;
 
-pub use application::Application;
+pub use application::{Application, Records};
 pub use roles::Roles;
 pub use table::Table;
