@@ -73,7 +73,7 @@ impl Raw {
         while let Some(rest) = peeked.get_mut(len..).filter(|rest| !rest.is_empty()) {
             match handle.read(rest) {
                 Ok(0) => break,
-                Ok(n) => len += n,
+                Ok(n) => len = len.saturating_add(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -86,11 +86,11 @@ impl Read for Raw {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.pending.is_empty() {
             let n = self.peeked.get(self.pending.clone()).unwrap_or_default().read(buffer)?;
-            self.pending.start += n;
+            self.pending.start = self.pending.start.saturating_add(n);
             return Ok(n);
         }
         let n = self.handle.read(buffer)?;
-        self.taken += n as u64;
+        self.taken = self.taken.saturating_add(n as u64);
         Ok(n)
     }
 }

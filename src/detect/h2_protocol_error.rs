@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
-use crate::timeline::{Deviation, Exchange, Framing, H2, PacketRef, Peer, Response, Rule};
+use crate::timeline::{Deviation, Exchange, Framing, H2, H2Error, PacketRef, Peer, Response, Rule, StreamReset};
 
 pub(super) const CAUSES: &[Cause] = &[H2_PROTOCOL_ERROR];
 
@@ -47,10 +47,14 @@ fn is_short(response: &Response) -> bool {
     matches!(response.framing, Framing::Frames(Some(announced)) if response.body_bytes < announced)
 }
 
-/// True where the edge reset the stream, or ended the connection with an error.
+/// True where the edge reset the stream, or ended the connection with an error. STREAM_CLOSED only says that what
+/// came too late was thrown away.
 fn complains(case: &Case<'_>, exchange: &Exchange) -> bool {
     let Some(h2) = &case.line.h2 else { return false };
-    let reset = h2.resets.iter().any(|reset| reset.from == Peer::Edge && Some(reset.stream) == exchange.stream);
+    let reset = h2.resets.iter().any(|reset| {
+        let blames = reset.from == Peer::Edge && reset.error != H2Error::STREAM_CLOSED;
+        blames && Some(reset.stream) == exchange.stream
+    });
     reset || h2.goaways.iter().any(|goaway| goaway.from == Peer::Edge && goaway.error.blames_peer())
 }
 
@@ -65,10 +69,15 @@ fn accepted(case: &Case<'_>, exchange: &Exchange) -> bool {
 /// The edge says that the origin broke the protocol, and the rule itself was not seen.
 fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
     let unfinished = exchange.response.as_ref().is_none_or(|response| response.end.is_none());
-    let reset = h2
-        .resets
-        .iter()
-        .find(|reset| reset.from == Peer::Edge && reset.error.blames_peer() && Some(reset.stream) == exchange.stream);
+    // What comes on a stream behind its end costs nobody the response (RFC 9113 section 5.1).
+    let late = |reset: &StreamReset| {
+        let ended = exchange.response.as_ref().and_then(|response| response.end);
+        reset.error == H2Error::STREAM_CLOSED && ended.is_some_and(|end| end.packet.number < reset.packet.number)
+    };
+    let reset = h2.resets.iter().find(|reset| {
+        let blames = reset.from == Peer::Edge && reset.error.blames_peer();
+        blames && Some(reset.stream) == exchange.stream && !late(reset)
+    });
     if let Some(reset) = reset {
         let what = format!("the edge resets the stream with {}", reset.error);
         return Some(finding(case, exchange, reset.packet, what, Vec::new()));
@@ -135,7 +144,7 @@ fn finding(case: &Case<'_>, exchange: &Exchange, at: PacketRef, what: String, mo
 mod tests {
     use super::super::testing::{Told, connected};
     use super::*;
-    use crate::timeline::{GoAway, H2Error};
+    use crate::timeline::GoAway;
 
     fn breaking(rule: Rule, came: u64, announced: u64) -> Told {
         let told = connected().request("GET", "/").on_stream(1).response(200, came, announced).breaking(rule, b"");

@@ -25,6 +25,7 @@ mod keepalive_race;
 mod malformed_response;
 mod middlebox_reset;
 mod mtu_blackhole;
+mod negotiation;
 pub mod observe;
 mod reset_before_response;
 mod reset_mid_response;

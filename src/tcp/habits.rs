@@ -82,9 +82,9 @@ impl Habits {
         match self.ttl {
             None => self.ttl = Some(segment.ip.ttl),
             Some(ttl) if ttl == segment.ip.ttl => {}
-            Some(_) => self.other_ttl_count += 1,
+            Some(_) => self.other_ttl_count = self.other_ttl_count.saturating_add(1),
         }
-        self.ttl_count += 1;
+        self.ttl_count = self.ttl_count.saturating_add(1);
         let Some(id) = segment.ip.id else { return };
         // Linux sends SYN-ACKs, and resets without a socket, with id 0.
         if id == 0 {
@@ -92,9 +92,9 @@ impl Habits {
         }
         if let Some(last) = self.last_id {
             if id.wrapping_sub(last) <= ID_STEP {
-                self.steps += 1;
+                self.steps = self.steps.saturating_add(1);
             } else {
-                self.leaps += 1;
+                self.leaps = self.leaps.saturating_add(1);
             }
         }
         self.last_id = Some(id);

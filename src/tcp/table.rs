@@ -189,14 +189,14 @@ impl<A: Application> Table<A> {
         let (edge, origin) = if source_is_edge { (source, destination) } else { (destination, source) };
         let roles_open = !syn && !self.roles.names(edge) && !self.roles.names(origin);
         let line = Timeline::new(self.next_index, edge, origin, packet);
-        self.next_index += 1;
+        self.next_index = self.next_index.saturating_add(1);
         let index = line.index;
         let entry = Box::new(Slot { key, connection: Connection::new(line, app(), roles_open), queued: false });
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
                 self.slots.push(None);
-                self.slots.len() - 1
+                self.slots.len().saturating_sub(1)
             }
         };
         if let Some(place) = self.slots.get_mut(slot) {

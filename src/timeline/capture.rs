@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Close, Endpoint, Exchange, HandshakePhase, PacketRef, Peer, Rule, Start, Time, Timeline, Vantage};
+use super::{
+    ClientHello, Close, Endpoint, Exchange, HandshakePhase, PacketRef, Peer, Rule, ServerHello, Start, Time, Timeline,
+    Vantage,
+};
 
 /// An origin that closes sooner than this after a response did not wait for another request.
 const IDLE_NS: i64 = 20_000_000;
@@ -58,8 +61,9 @@ pub struct OriginFacts {
     pub reused: u64,
     /// Cipher suites that the origin chose, with their counts.
     pub ciphers: BTreeMap<u16, u64>,
-    /// Server names with which TLS handshakes were completed.
-    pub names: BTreeMap<String, u64>,
+    /// By the server name (SNI) that the edge sent, the first TLS handshake that was completed; at most
+    /// [`MAX_GIVEN`] names.
+    pub given: BTreeMap<Option<String>, Given>,
     /// TLS handshakes that were completed.
     pub handshakes: u64,
 }
@@ -97,12 +101,16 @@ impl OriginFacts {
         self.learn_idleness(line);
         let Some(tls) = line.tls.as_deref().filter(|tls| tls.phase == HandshakePhase::Established) else { return };
         self.handshakes += 1;
-        if let Some(hello) = &tls.server_hello {
-            *self.ciphers.entry(hello.cipher).or_default() += 1;
+        let (Some(offer), Some(choice)) = (&tls.client_hello, &tls.server_hello) else { return };
+        *self.ciphers.entry(choice.cipher).or_default() += 1;
+        let sooner = |known: &Given| known.choice.packet.number <= choice.packet.number;
+        let known = self.given.get(&offer.sni);
+        if known.is_some_and(sooner) || known.is_none() && self.given.len() >= MAX_GIVEN {
+            return;
         }
-        if let Some(sni) = tls.client_hello.as_ref().and_then(|hello| hello.sni.clone()) {
-            *self.names.entry(sni).or_default() += 1;
-        }
+        let given =
+            Given { connection: line.index, offer: offer.clone(), choice: choice.clone(), alpn: tls.alpn.clone() };
+        self.given.insert(offer.sni.clone(), given);
     }
 
     /// What an edge takes once it takes always: after it, it sent another request.
@@ -149,6 +157,22 @@ impl OriginFacts {
         (near >= 2 && near * 2 > idle.len()).then_some(median as f64 / 1e9)
     }
 }
+
+/// A TLS handshake that was completed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// The connection.
+    pub connection: u32,
+    /// What the edge offered.
+    pub offer: ClientHello,
+    /// What the origin chose.
+    pub choice: ServerHello,
+    /// The protocol that it chose by ALPN, where it could be read.
+    pub alpn: Option<String>,
+}
+
+/// Most server names of one origin that are remembered.
+pub const MAX_GIVEN: usize = 256;
 
 /// The origin's FIN on a connection on which nothing was outstanding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,8 +17,9 @@ mod reset;
 mod story;
 mod time;
 mod tls;
+mod tls_names;
 
-pub use capture::{Capture, IdleClose, OriginFacts};
+pub use capture::{Capture, Given, IdleClose, MAX_GIVEN, OriginFacts};
 pub use connection::{
     Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
 };
@@ -34,9 +35,10 @@ pub use reset::{Rst, RstLook, RstSender, RstSign};
 pub use story::{Event, EventKind, Teller};
 pub use time::{Mark, PacketRef, Time};
 pub use tls::{
-    Alert, AlertDescription, Certificate, CertificateFault, ClientHello, HandshakePhase, NotTls, ServerHello, Spoken,
-    Tls, TlsVersion,
+    Alert, AlertDescription, Certificate, CertificateFault, ClientHello, CutRecord, HandshakeMessage, HandshakePhase,
+    NotTls, ServerHello, Spoken, Tls, TlsVersion,
 };
+pub use tls_names::{cipher_name, group_name, signature_scheme_name};
 
 /// One of the two ends of a captured connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
