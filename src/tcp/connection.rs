@@ -133,10 +133,11 @@ impl<A: Application> Connection<A> {
     }
 
     /// The record, with everything that can only be said at the end.
-    pub(super) fn finish(mut self) -> Timeline {
+    #[expect(clippy::boxed_local, reason = "it is kept in a box, and large: it is not moved out of it once more")]
+    pub(super) fn finish(mut self: Box<Self>) -> Timeline {
         let last = self.line.last;
         for from in [Peer::Edge, Peer::Origin] {
-            let Self { line, app, stream, .. } = &mut self;
+            let Self { line, app, stream, .. } = &mut *self;
             let missed = stream[from].give_up_acked(last, &mut |piece| hand_on(line, app, from, piece));
             self.line.direction[from].missed_by_capture =
                 self.line.direction[from].missed_by_capture.saturating_add(missed);
@@ -408,12 +409,11 @@ fn start(line: &Timeline) -> Start {
     let data = line.direction.edge.first_data.is_some() || line.direction.origin.first_data.is_some();
     let syn = !line.connect.syns.is_empty();
     let syn_ack = !line.connect.syn_acks.is_empty();
-    let closed = line.closes().next().is_some();
     match (syn, syn_ack) {
         (false, false) => Start::MidStream,
         _ if data || (syn_ack && line.connect.established()) => Start::Handshake,
         (true, false) if !line.direction.origin.rsts.is_empty() => Start::Refused,
-        (_, true) if closed => Start::Handshake,
+        (_, true) if line.closes().next().is_some() => Start::Handshake,
         (true, _) => Start::Unanswered,
         (false, true) => Start::Handshake,
     }

@@ -38,6 +38,7 @@ struct Header {
 }
 
 impl Header {
+    #[inline]
     fn of(segment: &Segment<'_>) -> Self {
         Self {
             sequence: segment.seq,
@@ -54,7 +55,11 @@ impl Header {
 /// Bytes of the options that are compared.
 const OPTIONS: usize = 12;
 
+#[inline]
 fn beginning(options: &[u8]) -> [u8; OPTIONS] {
+    if let Some(&beginning) = options.first_chunk() {
+        return beginning;
+    }
     let mut beginning = [0; OPTIONS];
     for (place, &byte) in beginning.iter_mut().zip(options) {
         *place = byte;
@@ -65,6 +70,7 @@ fn beginning(options: &[u8]) -> [u8; OPTIONS] {
 impl Habits {
     /// True where the segment is the one before it, captured a second time: at a mirror port, or on the way
     /// through several interfaces of one host. Retransmissions come later, or with another IP id or timestamp.
+    #[inline]
     pub(super) fn seen_twice(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
         let header = Header::of(segment);
         let twice = self
@@ -78,6 +84,7 @@ impl Habits {
     }
 
     /// Learns from a segment whose sender is beyond doubt: anything but a RST.
+    #[inline]
     pub(super) fn learn(&mut self, segment: &Segment<'_>) {
         match self.ttl {
             None => self.ttl = Some(segment.ip.ttl),

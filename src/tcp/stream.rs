@@ -131,6 +131,7 @@ impl Stream {
 
     /// Offset of a sequence number: the one nearest to what was seen last, so that wrapped numbers count on.
     /// The first number that is asked for becomes offset 0.
+    #[inline]
     pub(super) fn offset_of(&mut self, sequence: SeqNumber) -> i64 {
         let base = *self.base.get_or_insert(sequence);
         let expected = base + self.high as u32;
@@ -138,6 +139,7 @@ impl Stream {
     }
 
     /// Takes one payload, hands on what is in order now, and says what the payload was.
+    #[inline]
     pub(super) fn accept(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) -> Arrival {
         let end = payload.end();
         if payload.offset == self.high as i64 && payload.offset == self.next as i64 {
@@ -146,6 +148,12 @@ impl Stream {
             self.drain(hand_on);
             return Arrival::New;
         }
+        self.accept_out_of_order(payload, hand_on)
+    }
+
+    #[inline(never)]
+    fn accept_out_of_order(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) -> Arrival {
+        let end = payload.end();
         let arrival = self.classify(&payload);
         if end <= self.next as i64 {
             return arrival;
@@ -190,6 +198,7 @@ impl Stream {
     }
 
     /// The other side acknowledged everything before `offset`. Returns true where that is news.
+    #[inline]
     pub(super) fn acknowledge(&mut self, offset: i64, packet: PacketRef) -> bool {
         let Ok(mut offset) = u64::try_from(offset) else { return false };
         if let Some(fin) = self.fin
@@ -219,6 +228,7 @@ impl Stream {
 
     /// Gives up holes whose bytes were acknowledged a while ago: the capture missed them. Returns how many
     /// bytes it missed.
+    #[inline]
     pub(super) fn settle(&mut self, now: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) -> u64 {
         let Some(since) = self.hole_acked else { return 0 };
         if now.time.nanos_since(since.time) < GRACE_NS {
@@ -257,6 +267,7 @@ impl Stream {
         }
     }
 
+    #[inline]
     fn deliver(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) {
         let Ok(offset) = u64::try_from(payload.offset) else { return };
         if !payload.bytes.is_empty() {
@@ -270,7 +281,17 @@ impl Stream {
         self.end_if_due(payload.packet, hand_on);
     }
 
+    #[inline]
     fn drain(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
+        if !self.held.is_empty() {
+            self.deliver_held(hand_on);
+        }
+        if self.held.is_empty() && self.next >= self.acked {
+            self.hole_acked = None;
+        }
+    }
+
+    fn deliver_held(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
         while self.held.front().is_some_and(|piece| piece.offset <= self.next) {
             let Some(piece) = self.held.pop_front() else { return };
             self.held_bytes = self.held_bytes.saturating_sub(piece.bytes.len());
@@ -280,9 +301,6 @@ impl Stream {
             let payload =
                 Payload { offset: piece.offset as i64, bytes: &piece.bytes, cut: piece.cut, packet: piece.packet };
             self.deliver(payload.skip(self.next.saturating_sub(piece.offset)), hand_on);
-        }
-        if self.held.is_empty() && self.next >= self.acked {
-            self.hole_acked = None;
         }
     }
 
