@@ -187,6 +187,7 @@ impl Composer {
                 client: self.endpoint(line.endpoint.edge),
                 server: self.endpoint(line.endpoint.origin),
                 first_packet: line.first.number,
+                vantage: line.vantage.name(),
                 first: self.stamp(line.first.time),
                 last: self.stamp(line.last.time),
                 sni: self.sni(line),

@@ -1,6 +1,7 @@
 //! What an analysis found, for people and for machines: one file a format, redaction before anything is written.
 
 mod alike;
+mod community;
 mod compose;
 mod connections;
 pub mod document;
@@ -22,6 +23,7 @@ mod stamp;
 mod streams;
 mod text;
 
+pub use community::community_id;
 pub use compose::{Source, View};
 pub use document::Document;
 pub use extract::{Extract, ExtractFile, Packets};

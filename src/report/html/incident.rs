@@ -161,6 +161,7 @@ fn facts(incident: &Incident) -> Markup {
                 @if incident.origin_status == 0 { "none" } @else { (incident.origin_status) } " from the origin"
             }
             dt { "path" } dd.mono { (Plain(&connection.client)) " → " (Plain(&connection.server)) }
+            @if connection.vantage != "unknown" { dt { "captured at" } dd { (connection.vantage) } }
             dt { "packets" } dd {
                 "connection " (connection.index) (exchange) "; in Wireshark " code { (incident.wireshark) }
                 ", fault " code { "frame.number == " (incident.fault.packet) }

@@ -110,6 +110,7 @@ fn facts(page: &mut Page<'_>, incident: &Incident) -> io::Result<()> {
         ("when", format!("{} {}", incident.fault.time.date_and_time(), incident.fault.time.zone())),
         ("status", statuses),
         ("path", format!("{} → {}", connection.client, connection.server)),
+        ("vantage", if connection.vantage == "unknown" { "" } else { connection.vantage }.to_owned()),
         ("packets", format!("connection {}{exchange}; in Wireshark: {}", connection.index, incident.wireshark)),
     ];
     for (name, text) in facts.iter().filter(|(_, text)| !text.is_empty()) {
