@@ -9,6 +9,7 @@ mod connection;
 mod flow;
 mod habits;
 mod knock;
+mod memory;
 mod reset;
 mod roles;
 mod stream;
@@ -18,5 +19,6 @@ mod testing;
 mod vantage;
 
 pub use application::{Application, Records};
+pub use memory::MaxMemory;
 pub use roles::Roles;
 pub use table::Table;
