@@ -544,7 +544,11 @@ mod tests {
         let line = talk.clone().line();
         assert_eq!((line.vantage, line.copies.packets), (Vantage::Between, 8));
         assert_eq!(rst(talk.clone().rst(Origin).again().but(forwarded)), RstSender::Claimed);
-        assert_eq!(rst(talk.rst(Origin)), RstSender::Middlebox);
+        assert_eq!(rst(talk.clone().rst(Origin)), RstSender::Middlebox);
+        let behind = talk.clone().rst(Origin).but(forwarded).again().but(|first| first.ttl += 1);
+        assert_eq!(rst(behind), RstSender::Claimed, "the copies may stand the other way round");
+        let lossy = talk.says(Origin, b"once").rst(Origin);
+        assert_eq!(rst(lossy), RstSender::Claimed, "the capture lost another packet's copy, too");
     }
 
     #[test]
