@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Application, Records, Roles, Table};
+use super::{Application, MaxMemory, Records, Roles, Table};
 use crate::timeline::{HalfOpen, Mark, PacketRef, Peer, Time, Timeline};
 use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
 
@@ -62,6 +62,7 @@ pub(super) struct Told {
 }
 
 /// Two hosts that count their own sequence numbers.
+#[derive(Clone)]
 pub(super) struct Conversation {
     next: [u32; 2],
     ids: [u16; 2],
@@ -111,6 +112,13 @@ impl Conversation {
         self
     }
 
+    /// The capture holds the last two segments the other way round.
+    pub(super) fn swapped(mut self) -> Self {
+        let last = self.told.len() - 1;
+        self.told.swap(last - 1, last);
+        self
+    }
+
     /// The last segment is told once more.
     pub(super) fn again(mut self) -> Self {
         let last = *self.told.last().expect("something was told");
@@ -139,7 +147,7 @@ impl Conversation {
     /// Every record that came of it, in order of their index, and what the application heard.
     pub(super) fn hear(self) -> (Vec<Timeline>, String) {
         let heard = std::rc::Rc::default();
-        let mut table: Table<Scribe> = Table::new(Roles::default());
+        let mut table: Table<Scribe> = Table::new(Roles::default(), MaxMemory::default());
         let mut lines = Vec::new();
         let mut time = 0;
         for (nth, told) in self.told.iter().enumerate() {
