@@ -79,7 +79,8 @@ impl Facts {
 
     fn told(fact: &Value) -> Self {
         let rows = |key: &str| fact[key].as_array().into_iter().flatten();
-        let mut facts = Self { requests: rows("http_requests").filter_map(Value::as_u64).collect(), responses: Vec::new() };
+        let mut facts =
+            Self { requests: rows("http_requests").filter_map(Value::as_u64).collect(), responses: Vec::new() };
         let statuses = rows("http_responses").map(|row| row[1].as_str().unwrap());
         facts.responses = statuses.flat_map(|text| text.split(',')).map(|status| status.parse().unwrap()).collect();
         facts.responses.sort_unstable();
