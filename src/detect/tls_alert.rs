@@ -152,6 +152,11 @@ fn refused_hello(case: &Case<'_>, tls: &Tls) -> Cause {
     if origin.handshakes == 0 {
         return TLS_HANDSHAKE_FAILURE;
     }
+    let shares_version =
+        hello.versions.iter().any(|version| origin.given.values().any(|given| given.choice.version == *version));
+    if !shares_version && !origin.given.is_empty() {
+        return TLS_VERSION_MISMATCH;
+    }
     let shares_suite = hello.ciphers.iter().any(|cipher| origin.ciphers.contains_key(cipher));
     let known_groups: Vec<u16> = origin.given.values().filter_map(|given| given.choice.group).collect();
     let shares_group = known_groups.is_empty()
@@ -185,7 +190,7 @@ fn finding(case: &Case<'_>, tls: &Tls, alert: &Alert, cause: Cause) -> Finding {
     let unnamed = alert.description.is_some_and(|description| description.0 == 40);
     let confidence = match cause {
         TLS_SNI_REJECTED if unnamed && !only_the_name_differs(case, tls) => Confidence::Possible,
-        TLS_CIPHER_MISMATCH | TLS_SNI_REJECTED if unnamed => Confidence::Likely,
+        TLS_CIPHER_MISMATCH | TLS_SNI_REJECTED | TLS_VERSION_MISMATCH if unnamed => Confidence::Likely,
         _ => Confidence::Certain,
     };
     Finding {

@@ -2,7 +2,7 @@
 
 use super::tls_alert::lost_request;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding};
-use crate::timeline::{Alert, Peer, Tls};
+use crate::timeline::{Alert, HandshakePhase, Peer, Tls};
 
 pub(super) const CAUSES: &[Cause] = &[TLS_CLIENT_CERT_REQUIRED];
 
@@ -41,7 +41,12 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     }]
 }
 
+/// An alert that stands for a client certificate, or any that answers an empty one which was asked for.
 fn refuses(tls: &Tls, alert: &Alert) -> bool {
     let Some(description) = alert.description else { return false };
-    description.0 == 116 || (tls.certificate_request.is_some() && matches!(description.0, 40..=49))
+    let empty = tls.client_certificate.is_some_and(|(packet, present)| {
+        !present && packet.number < alert.packet.number && alert.phase < HandshakePhase::Established
+    });
+    let named = matches!(description.0, 40..=49);
+    description.0 == 116 || (tls.certificate_request.is_some() && (named || empty && alert.fatal()))
 }

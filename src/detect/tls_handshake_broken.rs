@@ -1,7 +1,7 @@
 //! A TLS handshake that ends without an alert: by a reset, a close, or silence.
 
 use super::case::between;
-use super::negotiation::negotiation;
+use super::negotiation::{edge_owed_answer, negotiation};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
 use crate::timeline::{AlertDescription, Close, HandshakePhase, PacketRef, Peer, RstSender, Tls};
 
@@ -75,6 +75,10 @@ fn broken(case: &Case<'_>, tls: &Tls, cause: Cause, at: PacketRef, did: &str) ->
 /// The edge leaves though it was the origin's turn to speak.
 fn timed_out(case: &Case<'_>, tls: &Tls, left: PacketRef) -> Option<Finding> {
     let line = case.line;
+    if edge_owed_answer(case, tls, left) {
+        // The origin had said all that it had to say.
+        return None;
+    }
     let latest = [line.direction.edge.last_data, line.direction.origin.last_data].into_iter().flatten();
     let since = latest.filter(|packet| packet.number < left.number).max_by_key(|packet| packet.number)?;
     if left.seconds_since(since) < LEAST_WAIT_S {
