@@ -12,8 +12,8 @@ use std::rc::Rc;
 use crate::capture::{LinkType, Packet};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
-use crate::tcp::{Roles, Table};
-use crate::timeline::{Capture, Edge, End, PacketRef, Start, Timeline, Visibility};
+use crate::tcp::{self, Roles, Table};
+use crate::timeline::{Capture, Direction, Edge, End, HalfOpen, PacketRef, Start, Timeline, Visibility};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{Verdict, judge};
 use crate::wire::{Decoded, Decoder, Reason};
@@ -101,16 +101,21 @@ impl Analysis {
         if self.packets == 0 {
             capture.first = packet.time;
         }
-        self.packets += 1;
+        self.packets = self.packets.saturating_add(1);
         capture.last = capture.last.max(packet.time);
-        match self.decoder.decode(packet) {
+        match &self.decoder.decode(packet) {
             Decoded::Tcp(segment) => {
                 let (keys, trust) = (&self.options.keys, &self.options.trust);
-                let findings = &mut self.findings;
-                self.table.segment(at, &segment, || Session::new(keys, trust), &mut |line| findings.end(line));
+                self.table.segment(at, segment, || Session::new(keys, trust), &mut self.findings);
             }
-            Decoded::Icmp(error) => self.table.icmp(at, &error),
-            Decoded::Other(Reason::UnknownLink) => *self.unknown_links.entry(packet.link).or_default() += 1,
+            Decoded::Icmp(error) => {
+                let (keys, trust) = (&self.options.keys, &self.options.trust);
+                self.table.icmp(at, error, || Session::new(keys, trust));
+            }
+            Decoded::Other(Reason::UnknownLink) => {
+                let packets = self.unknown_links.entry(packet.link).or_default();
+                *packets = packets.saturating_add(1);
+            }
             Decoded::Other(_) => {}
         }
     }
@@ -132,7 +137,8 @@ impl Analysis {
     pub fn finish(self) -> Verdict {
         let connections = self.table.connections();
         let mut findings = self.findings;
-        self.table.finish(&mut |line| findings.end(line));
+        let (keys, trust) = (&self.options.keys, &self.options.trust);
+        self.table.finish(|| Session::new(keys, trust), &mut findings);
         let mut verdict = findings.verdict(connections);
         let unknown = self.unknown_links.iter();
         verdict
@@ -144,13 +150,15 @@ impl Analysis {
     }
 }
 
-impl Gathered {
-    fn end(&mut self, line: Timeline) {
+impl tcp::Records for Gathered {
+    fn ended(&mut self, line: Timeline) {
         self.capture.learn(&line);
-        self.exchanges += line.folded + line.exchanges.len() as u64;
-        self.exchanges_ok += line.folded + line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
-        self.keys_missing += u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing));
-        self.given_up += u64::from(line.given_up);
+        self.exchanges = self.exchanges.saturating_add(line.folded).saturating_add(line.exchanges.len() as u64);
+        let complete = line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
+        self.exchanges_ok = self.exchanges_ok.saturating_add(line.folded).saturating_add(complete);
+        self.keys_missing =
+            self.keys_missing.saturating_add(u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing)));
+        self.given_up = self.given_up.saturating_add(u64::from(line.given_up));
         let suspect = !line.given_up && is_suspect(&line);
         if !suspect {
             self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
@@ -167,6 +175,17 @@ impl Gathered {
         }
     }
 
+    fn given_up(&mut self, half_open: &HalfOpen) -> bool {
+        if self.records == Records::OfAll {
+            return false;
+        }
+        self.given_up = self.given_up.saturating_add(1);
+        self.capture.learn_half_open(half_open);
+        true
+    }
+}
+
+impl Gathered {
     fn verdict(mut self, connections: u64) -> Verdict {
         let mut incidents = Vec::new();
         for line in std::mem::take(&mut self.suspects) {
@@ -177,7 +196,7 @@ impl Gathered {
                 exchange.complete()
                     && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
             });
-            self.exchanges_ok -= failed_but_complete.count() as u64;
+            self.exchanges_ok = self.exchanges_ok.saturating_sub(failed_but_complete.count() as u64);
             incidents.extend(of_line);
         }
         incidents.sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
@@ -210,7 +229,8 @@ impl Gathered {
 fn is_suspect(line: &Timeline) -> bool {
     let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
     let reset = matches!(line.end(), End::ResetByOrigin | End::ResetByEdge);
-    let forged = line.closes().count() > 2;
+    let closes = |direction: &Direction| direction.fins.len().saturating_add(direction.rsts.len());
+    let forged = closes(&line.direction.edge).saturating_add(closes(&line.direction.origin)) > 2;
     let exchanges =
         line.exchanges.iter().any(|exchange| !exchange.clean() && exchange.visibility != Visibility::Obscured);
     let coded = line.exchanges.last().and_then(|last| last.response.as_ref());

@@ -55,9 +55,13 @@ pub(super) fn sender(signs: &[RstSign]) -> RstSender {
     let weight: u32 = signs
         .iter()
         .map(|sign| match sign {
-            RstSign::TtlDiffers { .. } | RstSign::SenderCarriesOn { .. } => 2,
-            RstSign::IpIdOff { .. } | RstSign::SequenceOff { .. } | RstSign::FasterThanPath { .. } => 1,
-            RstSign::TtlFits { .. } | RstSign::WindowOdd { .. } => 0,
+            RstSign::TtlDiffers { .. } | RstSign::SenderCarriesOn { .. } | RstSign::SeenOnce => 2,
+            RstSign::IpIdOff { .. }
+            | RstSign::SequenceOff { .. }
+            | RstSign::FasterThanPath { .. }
+            | RstSign::WindowOdd { .. }
+            | RstSign::TimestampsMissing => 1,
+            RstSign::TtlFits { .. } => 0,
         })
         .sum();
     if weight >= 2 { RstSender::Middlebox } else { RstSender::Claimed }
@@ -70,7 +74,7 @@ fn look(segment: &Segment<'_>, around: &Surroundings<'_>) -> RstLook {
     if !segment.flags.ack() {
         return RstLook::NoConnection;
     }
-    let next = around.offset == around.sent as i64 || around.offset == around.sent as i64 + 1;
+    let next = matches!(around.offset.checked_sub_unsigned(around.sent), Some(0 | 1));
     if next { RstLook::Abort } else { RstLook::Other }
 }
 
@@ -90,7 +94,10 @@ fn signs(packet: PacketRef, segment: &Segment<'_>, around: &Surroundings<'_>, lo
         signs.push(RstSign::IpIdOff { rst: id, before });
     }
     if look == RstLook::Other {
-        signs.push(RstSign::SequenceOff { by: around.offset - around.sent as i64 });
+        signs.push(RstSign::SequenceOff { by: around.offset.saturating_sub_unsigned(around.sent) });
+    }
+    if look == RstLook::Abort {
+        signs.extend(signs_of_socket(segment, around));
     }
     if let (Some(path), Some(data), Some(acked)) = (around.path_ns, around.other_data, around.acked) {
         let after = packet.time.nanos_since(data.time);
@@ -102,6 +109,15 @@ fn signs(packet: PacketRef, segment: &Segment<'_>, around: &Surroundings<'_>, lo
         }
     }
     signs
+}
+
+/// Whether a reset that claims to come from the sender's own socket has what that socket puts into its segments.
+fn signs_of_socket(segment: &Segment<'_>, around: &Surroundings<'_>) -> impl Iterator<Item = RstSign> {
+    let timestamps = around.habits.always_has_timestamps() && segment.options.timestamps().is_none();
+    let largest = around.habits.largest_window();
+    let odd = segment.window > largest && largest > 0;
+    let window = odd.then_some(RstSign::WindowOdd { rst: segment.window, largest });
+    timestamps.then_some(RstSign::TimestampsMissing).into_iter().chain(window)
 }
 
 fn text(payload: &[u8]) -> Option<String> {

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Application, Roles, Table};
-use crate::timeline::{Mark, PacketRef, Peer, Time, Timeline};
+use super::{Application, Records, Roles, Table};
+use crate::timeline::{HalfOpen, Mark, PacketRef, Peer, Time, Timeline};
 use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
 
 const SYN: u8 = 0x02;
@@ -38,6 +38,16 @@ impl Application for Scribe {
     fn finish(&mut self, _: &mut Timeline) {}
 }
 
+impl Records for Vec<Timeline> {
+    fn ended(&mut self, line: Timeline) {
+        self.push(line);
+    }
+
+    fn given_up(&mut self, _: &HalfOpen) -> bool {
+        false
+    }
+}
+
 /// One segment, with the fields that tests change.
 #[derive(Clone, Copy)]
 pub(super) struct Told {
@@ -52,6 +62,7 @@ pub(super) struct Told {
 }
 
 /// Two hosts that count their own sequence numbers.
+#[derive(Clone)]
 pub(super) struct Conversation {
     next: [u32; 2],
     ids: [u16; 2],
@@ -101,6 +112,13 @@ impl Conversation {
         self
     }
 
+    /// The capture holds the last two segments the other way round.
+    pub(super) fn swapped(mut self) -> Self {
+        let last = self.told.len() - 1;
+        self.told.swap(last - 1, last);
+        self
+    }
+
     /// The last segment is told once more.
     pub(super) fn again(mut self) -> Self {
         let last = *self.told.last().expect("something was told");
@@ -135,10 +153,9 @@ impl Conversation {
         for (nth, told) in self.told.iter().enumerate() {
             time += told.after_ms * 1_000_000;
             let packet = PacketRef { number: nth as u64 + 1, time: Time(time) };
-            let scribe = std::rc::Rc::clone(&heard);
-            table.segment(packet, &told.segment(), || Scribe(scribe), &mut |line| lines.push(line));
+            table.segment(packet, &told.segment(), || Scribe(std::rc::Rc::clone(&heard)), &mut lines);
         }
-        table.finish(&mut |line| lines.push(line));
+        table.finish(|| Scribe(std::rc::Rc::clone(&heard)), &mut lines);
         let heard: &std::cell::RefCell<String> = &heard;
         (lines, heard.borrow().trim_end().to_owned())
     }

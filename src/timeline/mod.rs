@@ -14,12 +14,13 @@ mod exchange;
 mod h2;
 mod observed;
 mod reset;
+mod segments;
 mod story;
 mod time;
 mod tls;
 mod tls_names;
 
-pub use capture::{Capture, Given, IdleClose, MAX_GIVEN, OriginFacts};
+pub use capture::{Capture, Given, GivenUp, HalfOpen, IdleClose, MAX_GIVEN, OriginFacts};
 pub use connection::{
     Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
 };
@@ -32,6 +33,7 @@ pub use exchange::{BodyState, Coding, Exchange, Framing, Interim, Request, Respo
 pub use h2::{GoAway, H2, H2Error, NotH2, StreamReset};
 pub use observed::{ByPeer, Endpoint};
 pub use reset::{Rst, RstLook, RstSender, RstSign};
+pub use segments::{Copies, SegmentCounts};
 pub use story::{Event, EventKind, Teller};
 pub use time::{Mark, PacketRef, Time};
 pub use tls::{

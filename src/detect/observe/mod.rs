@@ -61,6 +61,7 @@ impl Default for Watchers {
             Box::<transport::SynFlood>::default(),
             Box::<transport::CaptureLoss>::default(),
             Box::<transport::CaptureCut>::default(),
+            Box::<transport::ConflictingBytes>::default(),
             Box::<transport::OneDirectionOnly>::default(),
         ])
     }
@@ -82,7 +83,7 @@ impl Watchers {
 }
 
 /// A count with the first packets that it was made of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Tally {
     count: u64,
     samples: Vec<Evidence>,

@@ -40,7 +40,7 @@ pub fn recognise(bytes: &[u8]) -> Recognised {
             if method == b"PRI" {
                 return Recognised::No;
             }
-            match bytes.get(len + 1) {
+            match bytes.get(len.saturating_add(1)) {
                 None => Recognised::TooShort,
                 Some(b'/' | b'*' | b'h' | b'H') => Recognised::Yes,
                 Some(byte) if method == b"CONNECT" && byte.is_ascii_graphic() => Recognised::Yes,
@@ -63,7 +63,7 @@ pub(super) fn read(head: &[u8], start: Mark) -> (Request, Asks) {
     let mut framing = FramingFields::default();
     let mut upgrade = false;
     for line in lines {
-        let Some(field) = fields::judge(line, &mut |_, _| {}) else { continue };
+        let Some(field) = fields::read(line) else { continue };
         upgrade |= field.is("upgrade");
         framing.see(&field, &mut |_, _| {});
         see(&mut request, &field);
