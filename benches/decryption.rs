@@ -3,7 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use aes_gcm::aead::{Aead, AeadCore, KeyInit, Nonce, Payload};
+use aes_gcm::aead::inout::InOutBuf;
+use aes_gcm::aead::{AeadCore, AeadInOut, KeyInit, Nonce, Tag};
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 use chacha20poly1305::ChaCha20Poly1305;
 use divan::Bencher;
@@ -118,23 +119,27 @@ impl Suite {
     }
 }
 
-fn seal_all<A: Aead>(aead: &A, suite: Suite) -> Vec<Vec<u8>> {
-    let contents = [&[b'x'; RECORD][..], &[23]].concat();
+fn seal_all<A: AeadInOut>(aead: &A, suite: Suite) -> Vec<Vec<u8>> {
     let seal = |number| {
-        let payload = Payload { msg: &contents, aad: &HEADER };
-        [&HEADER[..], &aead.encrypt(&suite.nonce::<A>(number), payload).unwrap()].concat()
+        let mut contents = [&[b'x'; RECORD][..], &[23]].concat();
+        let buffer = InOutBuf::from(contents.as_mut_slice());
+        let tag = aead.encrypt_inout_detached(&suite.nonce::<A>(number), &HEADER, buffer).unwrap();
+        [&HEADER[..], &contents, &tag].concat()
     };
     (0..RECORDS).map(seal).collect()
 }
 
-fn open_all<A: Aead>(aead: &A, suite: Suite, records: &[Vec<u8>]) -> usize {
+fn open_all<A: AeadInOut>(aead: &A, suite: Suite, records: &[Vec<u8>]) -> usize {
     let iv = suite.nonce::<A>(0);
-    let open = |(number, record): (usize, &Vec<u8>)| {
+    let mut plain = vec![0; RECORD + 1];
+    for (number, record) in records.iter().enumerate() {
         let mut nonce = iv.clone();
         nonce.iter_mut().rev().zip(number.to_le_bytes()).for_each(|(byte, mask)| *byte ^= mask);
-        aead.decrypt(&nonce, Payload { msg: &record[HEADER.len()..], aad: &HEADER }).unwrap().len()
-    };
-    records.iter().enumerate().map(open).sum()
+        let (sealed, tag) = record[HEADER.len()..].split_at(RECORD + 1);
+        let buffer = InOutBuf::new(sealed, plain.as_mut_slice()).unwrap();
+        aead.decrypt_inout_detached(&nonce, &HEADER, buffer, <&Tag<A>>::try_from(tag).unwrap()).unwrap();
+    }
+    plain.len()
 }
 
 /// A handshake message in a record of its own.
