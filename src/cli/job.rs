@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use super::options::{EdgeArgs, InputArgs, Profile, SelectionArgs};
 use super::progress::Progress;
 use super::units::Server;
-use super::{Error, names};
+use super::{Error, machine, names};
 use crate::analysis::{Analysis, Options, Records};
 use crate::capture::{Filter, Input, Item, Summary};
 use crate::report::{Selection, Source};
-use crate::tcp::Roles;
+use crate::tcp::{MaxMemory, Roles};
 use crate::timeline::Edge;
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::Verdict;
@@ -29,6 +29,8 @@ pub(super) struct Job {
     ca: Vec<PathBuf>,
     /// Who the origin is.
     server: Option<Server>,
+    /// What open connections may take.
+    max_memory: MaxMemory,
     /// What the edge puts up with.
     edge: Edge,
 }
@@ -41,6 +43,7 @@ impl Job {
             keylogs: readable(input.keylog, "name a key log that can be read, or leave --keylog out")?,
             ca: readable(input.ca, "name a PEM file that can be read, or leave --ca out")?,
             server: input.server,
+            max_memory: input.max_memory.map_or_else(machine::share, MaxMemory),
             edge: profile(edge),
         })
     }
@@ -105,7 +108,7 @@ impl Job {
         }
         let roles =
             self.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
-        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records })
+        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, max_memory: self.max_memory })
     }
 }
 

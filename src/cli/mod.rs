@@ -6,6 +6,7 @@ mod error;
 mod explain;
 mod extract;
 mod job;
+mod machine;
 mod man;
 mod names;
 mod options;
