@@ -12,7 +12,7 @@ use std::rc::Rc;
 use crate::capture::{LinkType, Packet};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
-use crate::tcp::{self, Roles, Table};
+use crate::tcp::{self, MaxMemory, Roles, Table};
 use crate::timeline::{Capture, Direction, Edge, End, HalfOpen, PacketRef, Start, Timeline, Visibility};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{Verdict, judge};
@@ -42,6 +42,8 @@ pub struct Options {
     pub trust: TrustAnchors,
     /// Which records to keep.
     pub records: Records,
+    /// What all connections together may take.
+    pub max_memory: MaxMemory,
 }
 
 /// An analysis under way.
@@ -66,6 +68,7 @@ struct Gathered {
     exchanges: u64,
     exchanges_ok: u64,
     keys_missing: u64,
+    half_open_given_up: u64,
     given_up: u64,
 }
 
@@ -77,7 +80,7 @@ impl Analysis {
             decoder: Decoder::new(),
             unknown_links: BTreeMap::new(),
             packets: 0,
-            table: Table::new(options.roles),
+            table: Table::new(options.roles, options.max_memory),
             findings: Gathered {
                 edge: options.edge.clone(),
                 records: options.records,
@@ -88,6 +91,7 @@ impl Analysis {
                 exchanges: 0,
                 exchanges_ok: 0,
                 keys_missing: 0,
+                half_open_given_up: 0,
                 given_up: 0,
             },
             options,
@@ -158,7 +162,11 @@ impl tcp::Records for Gathered {
         self.exchanges_ok = self.exchanges_ok.saturating_add(line.folded).saturating_add(complete);
         self.keys_missing =
             self.keys_missing.saturating_add(u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing)));
-        self.given_up = self.given_up.saturating_add(u64::from(line.given_up));
+        let given_up = match line.start {
+            Start::Unanswered => &mut self.half_open_given_up,
+            Start::Handshake | Start::MidStream | Start::Refused => &mut self.given_up,
+        };
+        *given_up = given_up.saturating_add(line.given_up.into());
         let suspect = !line.given_up && is_suspect(&line);
         if !suspect {
             self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
@@ -179,7 +187,7 @@ impl tcp::Records for Gathered {
         if self.records == Records::OfAll {
             return false;
         }
-        self.given_up = self.given_up.saturating_add(1);
+        self.half_open_given_up = self.half_open_given_up.saturating_add(1);
         self.capture.learn_half_open(half_open);
         true
     }
@@ -218,8 +226,15 @@ impl Gathered {
         if self.keys_missing > 0 {
             caveats.push(format!("the key log holds no fitting secrets for {} TLS connections", self.keys_missing));
         }
+        if self.half_open_given_up > 0 {
+            caveats.push(format!("{} half-open connections were given up to bound memory", self.half_open_given_up));
+        }
         if self.given_up > 0 {
-            caveats.push(format!("{} half-open connections were given up to bound memory", self.given_up));
+            caveats.push(format!(
+                "{} open connections that had been silent for longest were given up to bound memory: nothing is said \
+                 of them (--max-memory)",
+                self.given_up
+            ));
         }
         caveats
     }
