@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::units::Server;
 use super::{Error, machine, names};
 use crate::analysis::{Analysis, Options, Records};
-use crate::capture::{Filter, Input, Item, Summary};
+use crate::capture::{Filter, Input, Item, Packet, Summary};
 use crate::report::{Selection, Source};
 use crate::tcp::{MaxMemory, Roles};
 use crate::timeline::Edge;
@@ -48,18 +48,22 @@ impl Job {
         })
     }
 
-    /// Reads every packet of the input into an analysis.
+    /// Reads every packet of the input into an analysis, and lets `look` see each.
     pub(super) fn analyse(
         &self,
         key_logs: &[Vec<u8>],
         records: Records,
         talk: Talk,
+        look: &mut dyn FnMut(&Packet<'_>),
     ) -> Result<(Verdict, Vec<Source>), Error> {
         let mut analysis = Analysis::new(self.options(key_logs, records)?);
         let input = self.read(talk, |item| {
             match item {
                 Item::Secrets(key_log) => analysis.secrets(key_log),
-                Item::Packet(packet) => analysis.packet(&packet),
+                Item::Packet(packet) => {
+                    look(&packet);
+                    analysis.packet(&packet);
+                }
             }
             Next::Go
         })?;

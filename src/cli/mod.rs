@@ -11,6 +11,7 @@ mod man;
 mod names;
 mod options;
 mod output;
+mod pager;
 mod plan;
 mod progress;
 mod terminal;
@@ -97,6 +98,7 @@ Examples:
   pcap520 analyze capture.pcap
   pcap520 analyze --keylog keys.txt --format json -o report.json capture.pcapng
   tcpdump -i any -w - tcp port 80 | pcap520 analyze -
+  pcap520 analyze --format html -o report.html capture.pcap
   pcap520 extract -o incidents.pcapng capture.pcap
   pcap520 explain keepalive-race
 
