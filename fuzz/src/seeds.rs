@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pcap520::capture::{Input, Item};
-use pcap520::tcp::{Application, Records, Roles, Table};
+use pcap520::tcp::{Application, MaxMemory, Records, Roles, Table};
 use pcap520::timeline::{HalfOpen, Mark, PacketRef, Peer, Timeline};
 use pcap520::wire::{Decoded, Decoder};
 
@@ -101,7 +101,7 @@ fn dialogues() -> Vec<Vec<u8>> {
 }
 
 fn dialogues_of(path: &Path) -> Vec<Vec<u8>> {
-    let (mut table, mut decoder) = (Table::new(Roles::default()), Decoder::new());
+    let (mut table, mut decoder) = (Table::new(Roles::default(), MaxMemory::default()), Decoder::new());
     let dialogues = std::rc::Rc::default();
     let Ok(mut input) = Input::open(&[path.to_owned()]) else { return Vec::new() };
     let app = || Heard { recorder: Recorder::default(), dialogues: std::rc::Rc::clone(&dialogues) };
