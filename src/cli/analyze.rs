@@ -8,7 +8,7 @@ use super::output::Output;
 use super::plan::Plan;
 use super::terminal::Color;
 use super::{Error, exit};
-use crate::report::{self, Document};
+use crate::report::{self, Document, Lines, document};
 
 /// Analyze captures: which exchange failed, who did it, what proves it, what to change
 ///
@@ -81,10 +81,39 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
         let _ = writeln!(io::stderr(), "pcap520: {hint}");
     }
     let output = Output::open(plan.output.as_deref())?;
-    let (verdict, sources) = plan.job.analyse(&plan.job.key_logs()?, plan.records, plan.talk)?;
-    let document = Document::new(&verdict, &sources, &plan.view);
-    output.write(|out| write(&plan, &document, out))?;
+    let document = if plan.format == Format::Ndjson {
+        write_as_known(&plan, output)?
+    } else {
+        let (verdict, sources) = plan.job.analyse(&plan.job.key_logs()?, plan.records, plan.talk, &mut |_| Ok(()))?;
+        let document = Document::new(&verdict, &sources, &plan.view);
+        output.write(|out| write(&plan, &document, out))?;
+        document
+    };
     Ok(if plan.fail_on.matches(&document) { exit::MATCHED } else { exit::ANALYSED })
+}
+
+/// Writes each incident as soon as it is known, and the rest at the end.
+fn write_as_known(plan: &Plan, output: Output) -> Result<Document, Error> {
+    let key_logs = plan.job.key_logs()?;
+    let lines = Lines::default();
+    let mut analysed = Err(Error::Output(io::ErrorKind::Other.into()));
+    let written = output.write(|out| {
+        analysed = plan
+            .job
+            .analyse(&key_logs, plan.records, plan.talk, &mut |incident| {
+                let Some(incident) = document::Incident::of(incident, &plan.view) else { return Ok(()) };
+                lines.incident(&incident, out)?;
+                out.flush()
+            })
+            .map(|(verdict, sources)| Document::new(&verdict, &sources, &plan.view));
+        match &analysed {
+            Ok(document) => lines.end(document, out),
+            Err(_) => Err(io::ErrorKind::Other.into()),
+        }
+    });
+    let document = analysed?;
+    written?;
+    Ok(document)
 }
 
 fn write(plan: &Plan, document: &Document, out: &mut dyn Write) -> io::Result<()> {

@@ -8,13 +8,13 @@ use super::options::{EdgeArgs, InputArgs, Profile, SelectionArgs};
 use super::progress::Progress;
 use super::units::Server;
 use super::{Error, names};
-use crate::analysis::{Analysis, Options, Records};
+use crate::analysis::{Analysis, Judging, Options, Records};
 use crate::capture::{Filter, Input, Item, Summary};
 use crate::report::{Selection, Source};
 use crate::tcp::Roles;
 use crate::timeline::Edge;
 use crate::tls::{KeyLog, TrustAnchors};
-use crate::verdict::Verdict;
+use crate::verdict::{Incident, Verdict};
 
 /// Captures to be analysed, and how: everything that the arguments name was looked at.
 #[derive(Debug)]
@@ -45,27 +45,34 @@ impl Job {
         })
     }
 
-    /// Reads every packet of the input into an analysis.
+    /// Reads every packet of the input into an analysis. `decided` hears of each incident as soon as nothing that
+    /// comes later can change it.
     pub(super) fn analyse(
         &self,
         key_logs: &[Vec<u8>],
         records: Records,
         talk: Talk,
+        decided: &mut dyn FnMut(&Incident) -> io::Result<()>,
     ) -> Result<(Verdict, Vec<Source>), Error> {
-        let mut analysis = Analysis::new(self.options(key_logs, records)?);
+        let mut analysis = Analysis::new(self.options(key_logs, records, Judging::WithHindsight)?);
+        let mut told = Ok(());
         let input = self.read(talk, |item| {
             match item {
                 Item::Secrets(key_log) => analysis.secrets(key_log),
                 Item::Packet(packet) => analysis.packet(&packet),
             }
-            Next::Go
+            told = analysis.decided().iter().try_for_each(&mut *decided);
+            if told.is_ok() { Next::Go } else { Next::Stop }
         })?;
+        told?;
         if let Some(link) = analysis.only_unknown_link() {
             let path = self.inputs.first().cloned().unwrap_or_default();
             return Err(Error::UnknownLink { path, link });
         }
         let sources = input.summaries().iter().map(source).collect();
-        Ok((analysis.finish(), sources))
+        analysis.close();
+        analysis.decided().iter().try_for_each(decided)?;
+        Ok((analysis.so_far(), sources))
     }
 
     /// Hands what the filter lets pass to `take`, until it has enough.
@@ -95,7 +102,8 @@ impl Job {
         self.keylogs.iter().map(|path| read(path, "name the key log that the edge or the origin wrote")).collect()
     }
 
-    fn options(&self, key_logs: &[Vec<u8>], records: Records) -> Result<Options, Error> {
+    /// What an analysis goes by.
+    pub(super) fn options(&self, key_logs: &[Vec<u8>], records: Records, judging: Judging) -> Result<Options, Error> {
         let keys = KeyLog::new();
         key_logs.iter().for_each(|text| keys.add(text));
         let mut trust = TrustAnchors::bundled();
@@ -105,7 +113,7 @@ impl Job {
         }
         let roles =
             self.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
-        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records })
+        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, judging })
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     if !case.is_web_traffic() {
         return Vec::new();
     }
-    let usual = case.capture.origins.get(&line.endpoint.origin).and_then(|origin| origin.ttl);
+    let usual = case.capture().origins.get(&line.endpoint.origin).and_then(|origin| origin.ttl);
     let foreign = rst.sender == RstSender::Middlebox || usual.is_some_and(|usual| usual != rst.ttl);
     let (actor, who, confidence) = if foreign {
         (

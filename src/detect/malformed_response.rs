@@ -45,14 +45,12 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Vec<Finding> {
 /// True where the edge could live with it: what RFC 9112 forbids but the edge's parser takes counts only where
 /// the edge left.
 fn taken(case: &Case<'_>, rule: Rule, reaction: Reaction) -> bool {
-    if case.origin().is_some_and(|origin| origin.taken.contains(&rule)) {
-        return true;
-    }
-    match reaction {
+    let by_this_connection = match reaction {
         Reaction::CarriedOn(_) => true,
         Reaction::Left(_) => false,
         Reaction::Unknown => case.edge.tolerates.contains(&rule),
-    }
+    };
+    by_this_connection || case.origin().is_some_and(|origin| origin.taken.contains(&rule))
 }
 
 fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: Cause, reaction: Reaction) -> Finding {

@@ -107,7 +107,8 @@ fn cause(case: &Case<'_>, tls: &Tls, alert: &Alert) -> Option<Cause> {
 /// handshake_failure straight after the ClientHello: what other connections to the same origin were given tells
 /// whether it was the suites or the name.
 fn refused_hello(case: &Case<'_>, tls: &Tls) -> Cause {
-    let (Some(hello), Some(origin)) = (&tls.client_hello, case.capture.origins.get(&case.line.endpoint.origin)) else {
+    let (Some(hello), Some(origin)) = (&tls.client_hello, case.capture().origins.get(&case.line.endpoint.origin))
+    else {
         return TLS_HANDSHAKE_FAILURE;
     };
     if origin.handshakes == 0 {

@@ -17,12 +17,13 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const UNDECIDED_LIMIT: usize = 8 * 1024;
 
 /// The HTTP layer of one connection.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Http {
     wing: Wing,
 }
 
 /// What is spoken.
+#[derive(Clone)]
 enum Wing {
     /// Not known yet: what was seen so far.
     Undecided(Vec<Step>),
@@ -42,6 +43,7 @@ impl Default for Wing {
     }
 }
 
+#[derive(Clone)]
 enum Step {
     Data(Peer, Vec<u8>, Mark),
     End(Peer, Mark),

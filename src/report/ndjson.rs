@@ -12,23 +12,67 @@ use super::json::write_line;
 /// # Errors
 /// What `out` fails with.
 pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
-    let captures = document.captures.iter().map(Line::Capture);
-    let incidents = document.incidents.iter().map(Line::Incident);
-    let observations = document.observations.iter().map(Line::Observation);
-    let connections = document.connections.iter().map(Line::Connection);
-    let summary = Line::Summary(Closing {
-        schema: document.schema,
-        tool: &document.tool,
-        edge: &document.edge,
-        summary: &document.summary,
-        caveats: &document.caveats,
-    });
-    captures
-        .chain(incidents)
-        .chain(observations)
-        .chain(connections)
-        .chain([summary])
-        .try_for_each(|line| write_line(&line, out))
+    let lines = Lines::default();
+    document.captures.iter().try_for_each(|capture| lines.line(Line::Capture(capture), out))?;
+    document.incidents.iter().try_for_each(|incident| lines.incident(incident, out))?;
+    lines.conclusion(document, out)
+}
+
+/// Lines that are written as soon as each is known.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    origin_name: Option<String>,
+}
+
+impl Lines {
+    /// Lines that each name the origin that they are from (`origin_name`).
+    #[must_use]
+    pub fn new(origin_name: Option<String>) -> Self {
+        Self { origin_name }
+    }
+
+    /// Writes an incident.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    pub fn incident(&self, incident: &Incident, out: &mut dyn Write) -> io::Result<()> {
+        self.line(Line::Incident(incident), out)
+    }
+
+    /// Writes what can be said at the end only: everything but the incidents.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    pub fn end(&self, document: &Document, out: &mut dyn Write) -> io::Result<()> {
+        document.captures.iter().try_for_each(|capture| self.line(Line::Capture(capture), out))?;
+        self.conclusion(document, out)
+    }
+
+    fn conclusion(&self, document: &Document, out: &mut dyn Write) -> io::Result<()> {
+        let observations = document.observations.iter().map(Line::Observation);
+        let connections = document.connections.iter().map(Line::Connection);
+        let summary = Line::Summary(Closing {
+            schema: document.schema,
+            tool: &document.tool,
+            edge: &document.edge,
+            summary: &document.summary,
+            caveats: &document.caveats,
+        });
+        observations.chain(connections).chain([summary]).try_for_each(|line| self.line(line, out))
+    }
+
+    fn line(&self, line: Line<'_>, out: &mut dyn Write) -> io::Result<()> {
+        write_line(&Named { line, origin_name: self.origin_name.as_deref() }, out)
+    }
+}
+
+/// A line, and whose it is.
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(flatten)]
+    line: Line<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin_name: Option<&'a str>,
 }
 
 /// One line.

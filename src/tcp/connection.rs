@@ -18,7 +18,7 @@ const NEAR: i64 = 16 << 20;
 const KEPT_SEGMENTS: usize = 64;
 
 /// One connection: its record, its two streams, and the layers above.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connection<A> {
     pub(super) line: Timeline,
     app: A,
@@ -34,7 +34,7 @@ pub(super) struct Connection<A> {
 }
 
 /// What is on its way from one side.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Flight {
     /// The segment that was sent while nothing else waited for an acknowledgment.
     first: Option<PacketRef>,

@@ -13,7 +13,7 @@ const ID_STEP: u16 = 64;
 const ID_TRUST: u32 = 3;
 
 /// The header fields of one sender's segments over time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Habits {
     ttl: Option<u8>,
     ttl_count: u32,
@@ -25,7 +25,7 @@ pub(super) struct Habits {
 }
 
 /// What makes two segments the same one.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Header {
     sequence: SeqNumber,
     acknowledgment: SeqNumber,

@@ -14,7 +14,9 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod vantage;
+mod watch;
 
 pub use application::Application;
 pub use roles::Roles;
 pub use table::Table;
+pub use watch::Watch;

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::application::Application;
 use super::connection::Connection;
 use super::roles::Roles;
+use super::watch::{Looks, Seen, Watch};
 use crate::timeline::{Endpoint, PacketRef, Peer, Time, Timeline, Unreachable};
 use crate::wire::{IcmpError, Segment};
 
@@ -43,28 +44,31 @@ fn bits(address: IpAddr) -> u128 {
 
 /// The connections of a capture while it is read.
 pub struct Table<A> {
-    slots: Vec<Option<Box<Slot<A>>>>,
+    pub(super) slots: Vec<Option<Box<Slot<A>>>>,
     free: Vec<usize>,
     by_flow: HashMap<FlowKey, usize, foldhash::fast::RandomState>,
     last: Option<(FlowKey, usize)>,
     closed: VecDeque<Queued>,
     half_open: VecDeque<Queued>,
     next_index: u32,
+    connections: u64,
     roles: Roles,
+    pub(super) looks: Option<Looks>,
 }
 
-struct Slot<A> {
+pub(super) struct Slot<A> {
     key: FlowKey,
-    connection: Connection<A>,
+    pub(super) connection: Connection<A>,
     queued: bool,
+    pub(super) seen: Seen,
 }
 
 /// A slot in a queue, with the index of the connection that it held then: slots are used again.
-#[derive(Clone, Copy)]
-struct Queued {
-    slot: usize,
-    index: u32,
-    since: Time,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Queued {
+    pub(super) slot: usize,
+    pub(super) index: u32,
+    pub(super) since: Time,
 }
 
 impl<A: Application> Table<A> {
@@ -79,14 +83,28 @@ impl<A: Application> Table<A> {
             closed: VecDeque::new(),
             half_open: VecDeque::new(),
             next_index: 0,
+            connections: 0,
             roles,
+            looks: None,
         }
+    }
+
+    /// An empty table that can be asked to [`Table::look`] at connections before their end.
+    #[must_use]
+    pub fn watching(roles: Roles, watch: Watch) -> Self {
+        Self { looks: Some(Looks::new(watch)), ..Self::new(roles) }
+    }
+
+    /// Connections that are open at this time, those that were closed a moment ago included.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.by_flow.len() as u64
     }
 
     /// Connections seen so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        u64::from(self.next_index)
+        self.connections
     }
 
     /// Takes one segment. `app` makes the layers above a new connection; `ended` receives every connection
@@ -112,7 +130,7 @@ impl<A: Application> Table<A> {
         }
         let slot = match slot {
             Some(slot) => slot,
-            None => self.open(key, packet, source, destination, segment, app, ended),
+            None => self.open_connection(key, packet, source, destination, segment, app, ended),
         };
         let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         let from = sender(&entry.connection, source);
@@ -120,6 +138,9 @@ impl<A: Application> Table<A> {
         if !entry.queued && entry.connection.closed() {
             entry.queued = true;
             self.closed.push_back(Queued { slot, index: entry.connection.line.index, since: packet.time });
+        }
+        if self.looks.is_some() {
+            self.notice(slot, packet.time);
         }
     }
 
@@ -143,11 +164,15 @@ impl<A: Application> Table<A> {
                 mtu: error.mtu,
             },
         );
+        self.notice(slot, packet.time);
     }
 
     /// Ends every connection that is left, in order of their index.
-    pub fn finish(mut self, ended: &mut impl FnMut(Timeline)) {
+    pub fn finish(&mut self, ended: &mut impl FnMut(Timeline)) {
         let mut left: Vec<_> = self.slots.drain(..).flatten().collect();
+        self.by_flow.clear();
+        self.free.clear();
+        self.last = None;
         left.sort_by_key(|slot| slot.connection.line.index);
         for slot in left {
             ended(slot.connection.finish());
@@ -170,7 +195,7 @@ impl<A: Application> Table<A> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call, at the place where all of them are known")]
-    fn open(
+    fn open_connection(
         &mut self,
         key: FlowKey,
         packet: PacketRef,
@@ -189,9 +214,15 @@ impl<A: Application> Table<A> {
         let (edge, origin) = if source_is_edge { (source, destination) } else { (destination, source) };
         let roles_open = !syn && !self.roles.names(edge) && !self.roles.names(origin);
         let line = Timeline::new(self.next_index, edge, origin, packet);
-        self.next_index += 1;
+        self.next_index = self.next_index.wrapping_add(1);
+        self.connections += 1;
         let index = line.index;
-        let entry = Box::new(Slot { key, connection: Connection::new(line, app(), roles_open), queued: false });
+        let entry = Box::new(Slot {
+            key,
+            connection: Connection::new(line, app(), roles_open),
+            queued: false,
+            seen: Seen::default(),
+        });
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -204,6 +235,9 @@ impl<A: Application> Table<A> {
         }
         self.by_flow.insert(key, slot);
         self.last = Some((key, slot));
+        if let Some(looks) = &mut self.looks {
+            looks.opened(Queued { slot, index, since: packet.time }, syn);
+        }
         if syn {
             self.half_open.push_back(Queued { slot, index, since: packet.time });
             self.bound_half_open(ended);
@@ -228,7 +262,12 @@ impl<A: Application> Table<A> {
         self.slot(queued.slot).filter(|entry| entry.connection.line.index == queued.index)
     }
 
-    fn retire(&mut self, now: Time, ended: &mut impl FnMut(Timeline)) {
+    pub(super) fn held_by_mut(&mut self, queued: Queued) -> Option<&mut Slot<A>> {
+        let entry = self.slots.get_mut(queued.slot)?.as_deref_mut()?;
+        (entry.connection.line.index == queued.index).then_some(entry)
+    }
+
+    pub(super) fn retire(&mut self, now: Time, ended: &mut impl FnMut(Timeline)) {
         while let Some(&oldest) = self.closed.front() {
             if self.closed.len() <= LINGER_LIMIT && now.nanos_since(oldest.since) < LINGER_NS {
                 return;
@@ -240,7 +279,7 @@ impl<A: Application> Table<A> {
         }
     }
 
-    fn remove(&mut self, slot: usize, ended: &mut impl FnMut(Timeline)) {
+    pub(super) fn remove(&mut self, slot: usize, ended: &mut impl FnMut(Timeline)) {
         let Some(entry) = self.slots.get_mut(slot).and_then(Option::take) else { return };
         self.by_flow.remove(&entry.key);
         self.last = None;

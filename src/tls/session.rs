@@ -21,7 +21,7 @@ use crate::timeline::{ByPeer, HandshakePhase, Mark, NotTls, PacketRef, Peer, Spo
 /// goes on to another [`Application`]: the mark of each piece is the packet that completed the record, and the
 /// stream offset of the record's first byte. Bytes that cannot be decrypted there become gaps, whose length is as
 /// near to the plain text's as record headers tell.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     keys: KeyLog,
     side: ByPeer<Side>,
@@ -32,7 +32,7 @@ pub struct Session {
 }
 
 /// The stream of one peer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Side {
     records: Records,
     messages: Messages,
@@ -42,7 +42,7 @@ struct Side {
 }
 
 /// How the records of one peer are read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Reading {
     /// They are not encrypted yet.
     #[default]

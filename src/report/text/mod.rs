@@ -47,6 +47,16 @@ pub fn write(document: &Document, style: Style, out: &mut dyn Write) -> io::Resu
     cautions(&mut page, document)
 }
 
+/// Writes one incident ahead of the document, as the `nth` of those that are still to come.
+///
+/// # Errors
+/// What `out` fails with.
+pub fn write_incident(incident: &Incident, nth: usize, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(out, style.width, style.palette);
+    let time = incident.fault.time.to_the_second();
+    incident::write(&mut page, incident, &format!("{nth}, {time} UTC"), style.detail)
+}
+
 /// How many incidents in how much traffic, and the most frequent causes.
 fn headline(page: &mut Page<'_>, document: &Document) -> io::Result<()> {
     let summary = &document.summary;
@@ -149,7 +159,7 @@ fn incidents(page: &mut Page<'_>, incidents: &[Incident], detail: Detail) -> io:
         if folded.contains(&key) {
             continue;
         }
-        incident::write(page, incident, index + 1, incidents.len(), detail)?;
+        incident::write(page, incident, &format!("{} of {}", index + 1, incidents.len()), detail)?;
         if let (Detail::Digest, [_, others @ ..]) = (detail, group)
             && group.len() > ALIKE
         {

@@ -1,0 +1,234 @@
+//! What ended connections leave behind: verdicts, statistics, and what they teach of the capture as a whole.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use super::{Judging, Options, Records, Standing};
+use crate::detect::Scope;
+use crate::detect::observe::{Sight, Watchers};
+use crate::timeline::{Capture, Coding, Edge, End, Start, Timeline, Visibility};
+use crate::verdict::{Incident, Verdict, judge};
+
+/// Everything that is kept beside the open connections.
+pub(super) struct Gathered {
+    edge: Edge,
+    records: Records,
+    judging: Judging,
+    capture: Capture,
+    watchers: Watchers,
+    /// Connections whose verdict waits for what later ones teach.
+    suspects: Vec<Rc<Timeline>>,
+    kept: Vec<Rc<Timeline>>,
+    incidents: VecDeque<Incident>,
+    /// Incidents that were not asked for yet.
+    fresh: Vec<Incident>,
+    /// What was said of connections that are still open, by their index.
+    told: HashMap<u32, Vec<Scope>>,
+    standing: Standing,
+    keys_missing: u64,
+    /// Incidents that were given out and are not kept.
+    earlier: u64,
+}
+
+impl Gathered {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            edge: options.edge.clone(),
+            records: options.records,
+            judging: options.judging,
+            capture: Capture::default(),
+            watchers: Watchers::default(),
+            suspects: Vec::new(),
+            kept: Vec::new(),
+            incidents: VecDeque::new(),
+            fresh: Vec::new(),
+            told: HashMap::new(),
+            standing: Standing::default(),
+            keys_missing: 0,
+            earlier: 0,
+        }
+    }
+
+    pub(super) fn capture(&mut self) -> &mut Capture {
+        &mut self.capture
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    pub(super) fn decided(&mut self) -> Vec<Incident> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Takes a connection that has ended.
+    pub(super) fn end(&mut self, line: Timeline) {
+        self.capture.learn(&line);
+        self.count(&line);
+        let suspect = !line.given_up && is_suspect(&line);
+        if !suspect {
+            self.told.remove(&line.index);
+            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
+        }
+        if !suspect && self.records == Records::OfIncidents {
+            return;
+        }
+        let line = Rc::new(line);
+        if suspect {
+            self.judge(&line);
+        }
+        if self.records == Records::OfAll {
+            self.kept.push(line);
+        }
+    }
+
+    /// Looks at a connection that is still open.
+    pub(super) fn look(&mut self, line: Timeline) {
+        if line.given_up || !is_suspect(&line) {
+            return;
+        }
+        let line = Rc::new(line);
+        for incident in judge(&line, &self.capture, &self.edge).incidents {
+            let told = self.told.entry(line.index).or_default();
+            if is_news(told, incident.finding.scope) {
+                told.push(incident.finding.scope);
+                self.tell(incident);
+            }
+        }
+    }
+
+    /// Says the last word on the connections that wait for it: no other connection will teach anything.
+    pub(super) fn close(&mut self) {
+        for line in std::mem::take(&mut self.suspects) {
+            let incidents = judge(&line, &self.capture, &self.edge).incidents;
+            self.settle(&line, incidents);
+        }
+        self.incidents.make_contiguous().sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
+        self.kept.sort_by_key(|line| line.index);
+    }
+
+    /// What was found so far.
+    pub(super) fn verdict(&self, connections: u64) -> Verdict {
+        Verdict {
+            observations: self.watchers.tell(&self.capture, &self.edge),
+            caveats: self.caveats(),
+            edge: self.edge.clone(),
+            connections,
+            exchanges: self.standing.exchanges,
+            exchanges_ok: self.standing.exchanges_ok,
+            incidents: self.incidents.iter().cloned().collect(),
+            records: self.kept.clone(),
+        }
+    }
+
+    fn count(&mut self, line: &Timeline) {
+        let standing = &mut self.standing;
+        standing.exchanges += line.folded + line.exchanges.len() as u64;
+        standing.exchanges_ok +=
+            line.folded + line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
+        standing.given_up += u64::from(line.given_up);
+        self.keys_missing += u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing));
+    }
+
+    fn judge(&mut self, line: &Rc<Timeline>) {
+        let judged = judge(line, &self.capture, &self.edge);
+        if judged.needs_hindsight && self.judging == Judging::WithHindsight {
+            self.suspects.push(Rc::clone(line));
+        } else {
+            self.settle(line, judged.incidents);
+        }
+    }
+
+    /// Takes the verdict on a connection that has ended, but for what was said of it before.
+    fn settle(&mut self, line: &Timeline, incidents: Vec<Incident>) {
+        let mut failed = self.told.remove(&line.index).unwrap_or_default();
+        for incident in incidents {
+            let scope = incident.finding.scope;
+            if is_news(&failed, scope) {
+                failed.push(scope);
+                self.tell(incident);
+            }
+        }
+        self.watchers.see(&Sight { line, edge: &self.edge, failed: &failed });
+        let failed_but_complete = line.exchanges.iter().filter(|exchange| {
+            exchange.complete()
+                && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
+        });
+        self.standing.exchanges_ok -= failed_but_complete.count() as u64;
+    }
+
+    fn tell(&mut self, incident: Incident) {
+        self.fresh.push(incident.clone());
+        self.incidents.push_back(incident);
+        if matches!(self.judging, Judging::AsDecided { .. }) && self.incidents.len() > LATEST {
+            self.incidents.pop_front();
+            self.earlier += 1;
+        }
+    }
+
+    fn caveats(&self) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if self.earlier > 0 {
+            caveats.push(format!(
+                "{} earlier incidents were told when they happened and are not repeated here",
+                self.earlier
+            ));
+        }
+        if self.keys_missing > 0 {
+            caveats.push(format!("the key log holds no fitting secrets for {} TLS connections", self.keys_missing));
+        }
+        if self.standing.given_up > 0 {
+            let what = match self.judging {
+                Judging::WithHindsight => "half-open connections",
+                Judging::AsDecided { .. } => "connections",
+            };
+            caveats.push(format!("{} {what} were given up to bound memory", self.standing.given_up));
+        }
+        caveats
+    }
+}
+
+/// True where nothing that was said covers it: one failed exchange gives one incident, and so does a connection that
+/// failed as a whole.
+fn is_news(told: &[Scope], scope: Scope) -> bool {
+    match scope {
+        Scope::Connection => told.is_empty(),
+        Scope::Exchange(_) => !told.contains(&scope) && !told.contains(&Scope::Connection),
+    }
+}
+
+/// True where a detector could find something: anything but clean exchanges between a handshake and a close.
+fn is_suspect(line: &Timeline) -> bool {
+    let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
+    let reset = matches!(line.end(), End::ResetByOrigin | End::ResetByEdge);
+    let forged = line.closes().count() > 2;
+    let exchanges =
+        line.exchanges.iter().any(|exchange| !exchange.clean() && exchange.visibility != Visibility::Obscured);
+    let coded = line.exchanges.last().and_then(|last| last.response.as_ref());
+    let coded = coded.is_some_and(|response| matches!(response.coding, Coding::Broken { .. }));
+    let tls = line.tls.as_ref().is_some_and(|tls| {
+        tls.alerts.iter().any(|alert| alert.description.is_none_or(|d| !d.is_close()))
+            || tls.not_tls.is_some()
+            || (tls.handshake_done.is_none() && !tls.joined_late)
+    });
+    let h2 = line.h2.as_ref().is_some_and(|h2| {
+        !h2.deviations.is_empty() || h2.spoken_instead.is_some() || !h2.resets.is_empty() || !h2.goaways.is_empty()
+    });
+    let large = line.exchanges.iter().filter_map(|exchange| exchange.response.as_ref());
+    let large = large.map(|response| response.head_bytes.max(response.largest_field)).max();
+    broken_start
+        || reset
+        || forged
+        || exchanges
+        || coded
+        || tls
+        || h2
+        || large.is_some_and(|bytes| bytes > 8 * 1024)
+        || !line.unsolicited.is_empty()
+        || !line.unreachable.is_empty()
+        || line.direction.edge.stuck.is_some()
+        || line.direction.origin.stuck.is_some()
+}
+
+/// Incidents that are kept where verdicts are given as they are decided.
+const LATEST: usize = 1_000;
