@@ -111,7 +111,7 @@ impl Live {
             match self.capture.next_packet() {
                 Ok(packet) => {
                     let at = packet.header.ts;
-                    let time = Time(i64::from(at.tv_sec) * 1_000_000_000 + i64::from(at.tv_usec) * 1_000);
+                    let time = Time(at.tv_sec * 1_000_000_000 + at.tv_usec * 1_000);
                     take(Taken { time, wire_len: packet.header.len, data: packet.data });
                 }
                 Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => return Ok(read),

@@ -45,6 +45,18 @@ impl Job {
         })
     }
 
+    /// Packets that come from elsewhere.
+    pub(super) fn live(ca: Vec<PathBuf>, server: Option<Server>, edge: &EdgeArgs) -> Result<Self, Error> {
+        Ok(Self {
+            inputs: Vec::new(),
+            filter: None,
+            keylogs: Vec::new(),
+            ca: readable(ca, "name a PEM file that can be read, or leave --ca out")?,
+            server,
+            edge: profile(edge),
+        })
+    }
+
     /// Reads every packet of the input into an analysis. `decided` hears of each incident as soon as nothing that
     /// comes later can change it.
     pub(super) fn analyse(
