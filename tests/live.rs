@@ -67,7 +67,8 @@ impl Live {
             return None;
         }
         let mut command = Command::new(env!("CARGO_BIN_EXE_pcap520"));
-        let mut child = command.arg("live").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.arg("live").args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut first = String::new();
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
         if first.contains("CAP_NET_RAW") {

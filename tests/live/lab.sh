@@ -26,6 +26,7 @@ clean() {
     umount "$work/small" 2>/dev/null || true
     ip netns del "$edge" 2>/dev/null || true
     ip netns del "$origin" 2>/dev/null || true
+    [[ -z ${LAB_KEEP:-} ]] || cp -r "$work" "$LAB_KEEP"
     rm -rf "$work"
 }
 trap clean EXIT
@@ -59,7 +60,9 @@ wait_for() {
         if grep -qs -- "$2" "$1"; then return; fi
         sleep 0.1
     done
-    echo "never seen in $1: $2"; cat "$1"; return 1
+    echo "never seen in $1: $2"
+    tail -n 5 "$1" "$work"/*.err
+    return 1
 }
 
 faults=(healthy empty truncated bare status-line status-code header chunk framing reset reset-body refused not-tls timeout
@@ -90,7 +93,7 @@ echo "== every fault is told once, as analyze tells it"
 mkdir -m 777 "$work/log"
 watch all --format ndjson -o "$work/log/live.ndjson" --origin-name lab --record "$work/ring" --metrics 127.0.0.1:9520 \
     --metrics-file "$work/log/pcap520.prom"
-ip netns exec "$origin" tcpdump -i liv-o -U -w "$work/tcpdump.pcap" tcp or icmp 2>"$work/tcpdump.err" &
+ip netns exec "$origin" tcpdump -i liv-o --immediate-mode -U -w "$work/tcpdump.pcap" tcp or icmp 2>"$work/tcpdump.err" &
 dumping=$!
 wait_for "$work/tcpdump.err" listening
 run "${faults[@]}"
@@ -128,7 +131,7 @@ echo "== a stream of packets tells the same"
 # In two parts, the first of which ends within a packet.
 { head -c 5000 "$work/tcpdump.pcap"; sleep 1; tail -c +5001 "$work/tcpdump.pcap"; } |
     "$pcap520" live -q -r - --no-sandbox "${timeouts[@]}" --format ndjson --origin-name lab >"$work/stream.ndjson"
-python3 "$here/compare.py" "$work/stream.ndjson" "$work/analyze.json" "${causes[@]}"
+SAME_PACKETS=1 python3 "$here/compare.py" "$work/stream.ndjson" "$work/analyze.json" "${causes[@]}"
 
 echo "== what was recorded is readable after SIGKILL"
 watch killed --record "$work/killed"

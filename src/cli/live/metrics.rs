@@ -46,7 +46,12 @@ impl Meters {
         for (name, kind, help, value) in [
             ("packets_total", COUNTER, "Packets analysed.", standing.packets as f64),
             ("bytes_total", COUNTER, "Bytes of these packets on the wire.", self.bytes as f64),
-            ("dropped_packets_total", COUNTER, "Packets that the kernel or the interface dropped.", self.dropped as f64),
+            (
+                "dropped_packets_total",
+                COUNTER,
+                "Packets that the kernel or the interface dropped.",
+                self.dropped as f64,
+            ),
             ("connections_total", COUNTER, "Connections seen.", standing.connections as f64),
             ("connections_open", GAUGE, "Connections kept in memory.", standing.open as f64),
             ("connections_given_up_total", COUNTER, "Connections given up to bound memory.", standing.given_up as f64),
@@ -55,9 +60,15 @@ impl Meters {
             ("lag_seconds", GAUGE, "Time from a packet to its analysis.", self.lag_s),
             ("resident_memory_bytes", GAUGE, "Memory of the process.", resident_bytes().unwrap_or(0) as f64),
             ("recording", GAUGE, "1 while the flight recorder records.", f64::from(u8::from(self.recording))),
-            ("not_recorded_packets_total", COUNTER, "Packets that the recorder could not keep.", self.not_recorded as f64),
+            (
+                "not_recorded_packets_total",
+                COUNTER,
+                "Packets that the recorder could not keep.",
+                self.not_recorded as f64,
+            ),
         ] {
-            let _ = writeln!(text, "# HELP pcap520_{name} {help}\n# TYPE pcap520_{name} {kind}\npcap520_{name} {value}");
+            let _ =
+                writeln!(text, "# HELP pcap520_{name} {help}\n# TYPE pcap520_{name} {kind}\npcap520_{name} {value}");
         }
         text.push_str("# HELP pcap520_incidents_total Failed exchanges and connections.\n# TYPE pcap520_incidents_total counter\n");
         for entry in Catalogue::built_in().entries() {

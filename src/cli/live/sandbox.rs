@@ -163,6 +163,9 @@ const CALLS: &[i64] = &[
     libc::SYS_futex,
     libc::SYS_sched_yield,
     libc::SYS_sched_getaffinity,
+    // What a thread that was just started still has to do.
+    libc::SYS_rseq,
+    libc::SYS_set_robust_list,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
     libc::SYS_nanosleep,

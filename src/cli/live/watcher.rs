@@ -19,7 +19,7 @@ use crate::analysis::{Analysis, Judging, Records};
 use crate::capture::{ANY, BLOCK_MS, Filter, LinkType, Live, LiveOptions, Packet};
 use crate::cli::job::Job;
 use crate::cli::{Error, exit};
-use crate::report::{Document, Plain, Redaction, Style, Detail, Palette, View, count, document, write_text};
+use crate::report::{Detail, Document, Palette, Plain, Redaction, Style, View, count, document, write_text};
 use crate::timeline::Time;
 use crate::verdict::Incident;
 
@@ -86,9 +86,8 @@ impl Watcher {
     pub(super) fn start(args: Args) -> Result<Self, Error> {
         let user = user(&args)?;
         let job = Job::live(args.source.ca.clone(), args.source.server, &args.edge)?;
-        let options = job.options(&[], Records::OfIncidents, Judging::AsDecided {
-            connections: args.process.max_connections,
-        })?;
+        let options =
+            job.options(&[], Records::OfIncidents, Judging::AsDecided { connections: args.process.max_connections })?;
         let expression = expression(&args);
         let mut feed = open(&args, expression.as_deref())?;
         let filter = match (&feed, &expression) {
@@ -97,9 +96,10 @@ impl Watcher {
         };
         let keys = args.source.keylog.iter().map(|path| follow(path)).collect::<Result<Vec<_>, _>>()?;
         let sink = Sink::open(&args.output, user)?;
-        let server = args.output.metrics.map(|address| {
-            Server::bind(address).map_err(|source| Error::Metrics { address, source })
-        });
+        let server = args
+            .output
+            .metrics
+            .map(|address| Server::bind(address).map_err(|source| Error::Metrics { address, source }));
         let server = server.transpose()?;
         let folder = args.record.record.as_deref().map(|path| {
             Folder::prepare(path, args.record.keep, user)
@@ -185,6 +185,9 @@ impl Watcher {
 
     /// Ends with the full report.
     pub(super) fn finish(mut self) -> Result<u8, Error> {
+        // The kernel may hold a block of packets back for this long.
+        std::thread::sleep(Duration::from_millis(BLOCK_MS.unsigned_abs().into()));
+        while self.take()? == Then::More {}
         self.desk.release(Then::End);
         self.desk.analysis.close();
         self.desk.tell_decided();
@@ -254,7 +257,8 @@ impl Watcher {
         if let Some(path) = &self.metrics_file
             && let Err(error) = metrics::write_file(path, &text)
         {
-            self.desk.say(&format!("{}: cannot write the metrics: {error}; they are not written any more", path.display()));
+            self.desk
+                .say(&format!("{}: cannot write the metrics: {error}; they are not written any more", path.display()));
             self.metrics_file = None;
         }
         self.board.show(text);
@@ -426,8 +430,12 @@ fn open(args: &Args, filter: Option<&str>) -> Result<Feed, Error> {
         buffer_bytes: args.source.buffer_size.saturating_mul(1024),
         promiscuous: args.source.promiscuous && !args.source.interface.iter().any(|name| name == ANY),
     };
-    let interfaces: Result<Vec<_>, _> =
-        args.source.interface.iter().map(|name| Live::open(name, filter.unwrap_or_default(), options).map(Watched::new)).collect();
+    let interfaces: Result<Vec<_>, _> = args
+        .source
+        .interface
+        .iter()
+        .map(|name| Live::open(name, filter.unwrap_or_default(), options).map(Watched::new))
+        .collect();
     Ok(Feed::Interfaces(interfaces?))
 }
 

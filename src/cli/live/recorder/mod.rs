@@ -118,7 +118,8 @@ impl Recorder {
     /// Time has come to `now`: hands over what waits.
     pub(super) fn tick(&mut self, now: Time) {
         self.hand_over();
-        let (due, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting).into_iter().partition(|save| save.is_due(now));
+        let (due, waiting): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|save| save.is_due(now));
         self.waiting = waiting;
         for save in due {
             if self.to_thread.try_send(Order::Save(Box::new(save))).is_err() {
@@ -150,7 +151,8 @@ impl Recorder {
         }
         let block = std::mem::take(&mut self.block);
         let packets = block.packets();
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.to_thread.try_send(Order::Write(block)) {
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = self.to_thread.try_send(Order::Write(block))
+        {
             self.state.not_recorded.fetch_add(packets, Ordering::Relaxed);
         }
     }
@@ -166,9 +168,9 @@ fn report(state: &State, folder: &Path, done: &io::Result<()>, lost: u64) {
     let folder = folder.display();
     let text = match done {
         Ok(()) => format!("{folder}: recording goes on"),
-        Err(error) => format!(
-            "{folder}: cannot record: {error}; watching goes on without it, and it is tried again each minute"
-        ),
+        Err(error) => {
+            format!("{folder}: cannot record: {error}; watching goes on without it, and it is tried again each minute")
+        }
     };
     let _ = writeln!(io::stderr(), "pcap520: {}", Plain(&text));
 }

@@ -165,8 +165,10 @@ impl Ring {
 /// Removes the oldest files of the folder until the rest takes no more than `most` bytes. Their names begin with the
 /// time.
 fn bound(folder: &Path, most: u64) -> io::Result<()> {
-    let mut files: Vec<(PathBuf, u64)> =
-        fs::read_dir(folder)?.flatten().filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.len()))).collect();
+    let mut files: Vec<(PathBuf, u64)> = fs::read_dir(folder)?
+        .flatten()
+        .filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.len())))
+        .collect();
     files.sort();
     let mut bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
     for (path, len) in files {
