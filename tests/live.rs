@@ -73,6 +73,7 @@ impl Live {
         BufReader::new(child.stderr.take().unwrap()).read_line(&mut first).unwrap();
         if first.contains("CAP_NET_RAW") {
             eprintln!("skipped: {first}");
+            child.wait().unwrap();
             return None;
         }
         assert!(first.starts_with("pcap520: watching"), "{first}");

@@ -187,7 +187,11 @@ impl Watcher {
     pub(super) fn finish(mut self) -> Result<u8, Error> {
         // The kernel may hold a block of packets back for this long.
         std::thread::sleep(Duration::from_millis(BLOCK_MS.unsigned_abs().into()));
-        while self.take()? == Then::More {}
+        for _ in 0..LAST_LOOKS {
+            if self.take()? != Then::More {
+                break;
+            }
+        }
         self.desk.release(Then::End);
         self.desk.analysis.close();
         self.desk.tell_decided();
@@ -469,6 +473,9 @@ fn now() -> Time {
 
 /// How long packets are waited for before the clock and the signals are looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Looks for packets that are left at the end: a busy interface has always more.
+const LAST_LOOKS: usize = 64;
 
 /// Bytes that no packet exceeds, as with tcpdump.
 const WHOLE_PACKETS: u32 = 262_144;

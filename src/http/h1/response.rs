@@ -188,6 +188,7 @@ impl<'a, 'b> Reading<'a, 'b> {
         match field.name.len() {
             3 if field.is("via") => response.via = Some(text(field.value)),
             6 if field.is("server") => response.server = Some(text(field.value)),
+            7 if field.is("x-cache") => response.x_cache = Some(text(field.value)),
             7 if field.is("upgrade") => self.result.upgrade = upgrade(field.value),
             10 if field.is("connection") => {
                 response.close =

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::coding::CodedBody;
+use super::error_page::Page;
 use super::head::{Partial, Places, end_of_head};
 use super::pairing::{Pairing, after, exchange, obscure_open};
 use super::preamble::Preamble;
@@ -20,6 +21,8 @@ pub(super) struct Responses {
     state: State,
     /// The body of the newest response, where it is coded.
     coded: Option<CodedBody>,
+    /// The body of the newest response, where it is an error.
+    page: Option<Page>,
     /// Empty lines that came where a response was awaited.
     preamble: Preamble,
     /// What the 1xx responses to the oldest open request broke: the edge refuses the whole exchange for it.
@@ -244,6 +247,7 @@ impl Responses {
             response.coding = coded.unchecked();
         }
         self.coded = coded.filter(|_| response.framing != Framing::None);
+        self.page = Page::of(response);
         self.state = match Body::of(response.framing, response.head_bytes) {
             Some(body) => State::Body(owner, body),
             None => {
@@ -309,8 +313,12 @@ impl Responses {
         if bare || was_lost {
             quote_further(response, seen);
         }
+        let data = bytes.get(..taken.data).unwrap_or_default();
         if let Some(coded) = &mut self.coded {
-            coded.add(bytes.get(..taken.data).unwrap_or_default());
+            coded.add(data);
+        }
+        if let Some(page) = &mut self.page {
+            response.error_page = response.error_page.or_else(|| page.take(data));
         }
         let end = after(start, taken.bytes as u64);
         response.body_bytes += taken.data as u64;
