@@ -6,7 +6,8 @@ use std::rc::Rc;
 use super::{Judging, Options, Records, Standing};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
-use crate::timeline::{Capture, Coding, Edge, End, Start, Timeline, Visibility};
+use crate::tcp;
+use crate::timeline::{Capture, Coding, Direction, Edge, End, HalfOpen, Start, Timeline, Visibility};
 use crate::verdict::{Incident, Verdict, judge};
 
 /// Everything that is kept beside the open connections.
@@ -59,42 +60,6 @@ impl Gathered {
 
     pub(super) fn decided(&mut self) -> Vec<Incident> {
         std::mem::take(&mut self.fresh)
-    }
-
-    /// Takes a connection that has ended.
-    pub(super) fn end(&mut self, line: Timeline) {
-        self.capture.learn(&line);
-        self.count(&line);
-        let suspect = !line.given_up && is_suspect(&line);
-        if !suspect {
-            self.told.remove(&line.index);
-            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
-        }
-        if !suspect && self.records == Records::OfIncidents {
-            return;
-        }
-        let line = Rc::new(line);
-        if suspect {
-            self.judge(&line);
-        }
-        if self.records == Records::OfAll {
-            self.kept.push(line);
-        }
-    }
-
-    /// Looks at a connection that is still open.
-    pub(super) fn look(&mut self, line: Timeline) {
-        if line.given_up || !is_suspect(&line) {
-            return;
-        }
-        let line = Rc::new(line);
-        for incident in judge(&line, &self.capture, &self.edge).incidents {
-            let told = self.told.entry(line.index).or_default();
-            if is_news(told, incident.finding.scope) {
-                told.push(incident.finding.scope);
-                self.tell(incident);
-            }
-        }
     }
 
     /// Says the last word on the connections that wait for it: no other connection will teach anything.
@@ -188,6 +153,51 @@ impl Gathered {
     }
 }
 
+impl tcp::Records for Gathered {
+    fn ended(&mut self, line: Timeline) {
+        self.capture.learn(&line);
+        self.count(&line);
+        let suspect = !line.given_up && is_suspect(&line);
+        if !suspect {
+            self.told.remove(&line.index);
+            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
+        }
+        if !suspect && self.records == Records::OfIncidents {
+            return;
+        }
+        let line = Rc::new(line);
+        if suspect {
+            self.judge(&line);
+        }
+        if self.records == Records::OfAll {
+            self.kept.push(line);
+        }
+    }
+
+    fn given_up(&mut self, half_open: &HalfOpen) -> bool {
+        if self.records == Records::OfAll {
+            return false;
+        }
+        self.standing.given_up += 1;
+        self.capture.learn_half_open(half_open);
+        true
+    }
+
+    fn looked(&mut self, line: Timeline) {
+        if line.given_up || !is_suspect(&line) {
+            return;
+        }
+        let line = Rc::new(line);
+        for incident in judge(&line, &self.capture, &self.edge).incidents {
+            let told = self.told.entry(line.index).or_default();
+            if is_news(told, incident.finding.scope) {
+                told.push(incident.finding.scope);
+                self.tell(incident);
+            }
+        }
+    }
+}
+
 /// True where nothing that was said covers it: one failed exchange gives one incident, and so does a connection that
 /// failed as a whole.
 fn is_news(told: &[Scope], scope: Scope) -> bool {
@@ -201,7 +211,8 @@ fn is_news(told: &[Scope], scope: Scope) -> bool {
 fn is_suspect(line: &Timeline) -> bool {
     let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
     let reset = matches!(line.end(), End::ResetByOrigin | End::ResetByEdge);
-    let forged = line.closes().count() > 2;
+    let closes = |direction: &Direction| direction.fins.len() + direction.rsts.len();
+    let forged = closes(&line.direction.edge) + closes(&line.direction.origin) > 2;
     let exchanges =
         line.exchanges.iter().any(|exchange| !exchange.clean() && exchange.visibility != Visibility::Obscured);
     let coded = line.exchanges.last().and_then(|last| last.response.as_ref());

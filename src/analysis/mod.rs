@@ -121,13 +121,15 @@ impl Analysis {
         }
         self.packets += 1;
         capture.last = capture.last.max(packet.time);
-        match self.decoder.decode(packet) {
+        match &self.decoder.decode(packet) {
             Decoded::Tcp(segment) => {
                 let (keys, trust) = (&self.options.keys, &self.options.trust);
-                let findings = &mut self.findings;
-                self.table.segment(at, &segment, || Session::new(keys, trust), &mut |line| findings.end(line));
+                self.table.segment(at, segment, || Session::new(keys, trust), &mut self.findings);
             }
-            Decoded::Icmp(error) => self.table.icmp(at, &error),
+            Decoded::Icmp(error) => {
+                let (keys, trust) = (&self.options.keys, &self.options.trust);
+                self.table.icmp(at, error, || Session::new(keys, trust));
+            }
             Decoded::Other(Reason::UnknownLink) => *self.unknown_links.entry(packet.link).or_default() += 1,
             Decoded::Other(_) => {}
         }
@@ -145,8 +147,8 @@ impl Analysis {
         }
         let capture = self.findings.capture();
         capture.last = capture.last.max(now);
-        let findings = std::cell::RefCell::new(&mut self.findings);
-        self.table.look(now, &mut |line| findings.borrow_mut().look(line), &mut |line| findings.borrow_mut().end(line));
+        let (keys, trust) = (&self.options.keys, &self.options.trust);
+        self.table.look(now, || Session::new(keys, trust), &mut self.findings);
     }
 
     /// The incidents that were decided since this was last asked for: each once, in the order of their decision.
@@ -160,7 +162,7 @@ impl Analysis {
         Standing {
             packets: self.packets,
             connections: self.table.connections(),
-            open: self.table.open(),
+            open: self.table.open_connections(),
             ..self.findings.standing()
         }
     }
@@ -192,9 +194,9 @@ impl Analysis {
 
     /// Judges what is left, the capture being at its end: what is decided by that can be asked for once more.
     pub fn close(&mut self) {
-        let findings = &mut self.findings;
-        self.table.finish(&mut |line| findings.end(line));
-        findings.close();
+        let (keys, trust) = (&self.options.keys, &self.options.trust);
+        self.table.finish(|| Session::new(keys, trust), &mut self.findings);
+        self.findings.close();
     }
 
     fn with_caveats(&self, mut verdict: Verdict) -> Verdict {

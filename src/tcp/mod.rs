@@ -6,7 +6,9 @@
 
 mod application;
 mod connection;
+mod flow;
 mod habits;
+mod knock;
 mod reset;
 mod roles;
 mod stream;
@@ -16,7 +18,7 @@ mod testing;
 mod vantage;
 mod watch;
 
-pub use application::Application;
+pub use application::{Application, Records};
 pub use roles::Roles;
 pub use table::Table;
 pub use watch::Watch;

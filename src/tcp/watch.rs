@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::application::Application;
+use super::application::{Application, Records};
 use super::connection::Connection;
-use super::table::{Queued, Table};
+use super::table::{HALF_OPEN_LIMIT, Queued, Slot, Stage, Table};
 use crate::timeline::{Peer, Start, Time, Timeline};
 
 /// When to look at connections that are open, and how many of them to keep.
@@ -20,7 +20,7 @@ pub struct Watch {
     pub limit: usize,
 }
 
-/// Connections in the order in which they have to be looked at.
+/// Connections in the order in which they have to be looked at. One that has ended meanwhile is passed over.
 #[derive(Debug)]
 pub(super) struct Looks {
     watch: Watch,
@@ -28,7 +28,7 @@ pub(super) struct Looks {
     alarmed: VecDeque<Queued>,
     /// Their first SYN came.
     connecting: VecDeque<Queued>,
-    /// All, by the time when they were last known to be alive.
+    /// Those that carried more than SYNs, by the time when they were last known to be alive.
     alive: VecDeque<Queued>,
 }
 
@@ -36,9 +36,11 @@ pub(super) struct Looks {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Seen {
     /// What had happened when it was looked at.
-    alarms: usize,
+    alarms: u16,
     /// True while a look is due.
     due: bool,
+    /// True once it stands among those that are alive.
+    listed: bool,
     /// True once a look at its silence was taken.
     silent: bool,
 }
@@ -47,77 +49,91 @@ impl Looks {
     pub(super) fn new(watch: Watch) -> Self {
         Self { watch, alarmed: VecDeque::new(), connecting: VecDeque::new(), alive: VecDeque::new() }
     }
-
-    pub(super) fn opened(&mut self, queued: Queued, by_syn: bool) {
-        self.alive.push_back(queued);
-        if by_syn {
-            self.connecting.push_back(queued);
-        }
-    }
 }
 
 impl<A: Application + Clone> Table<A> {
     /// Time has come to `now`: hands on a look at every connection that one is due of, and ends those of which
     /// nothing more is to be expected. Does nothing where the table does not watch.
-    pub fn look(&mut self, now: Time, looked: &mut impl FnMut(Timeline), ended: &mut impl FnMut(Timeline)) {
+    pub fn look(&mut self, now: Time, app: impl Fn() -> A, records: &mut impl Records) {
         if self.looks.is_none() {
             return;
         }
-        self.look_at_alarmed(now, looked);
-        self.look_at_connecting(now, looked);
-        self.look_at_silent(now, looked, ended);
-        self.retire(now, ended);
-        self.bound(ended);
+        self.look_at_alarmed(now, records);
+        self.look_at_connecting(now, &app, records);
+        self.look_at_silent(now, &app, records);
+        self.retire(now, &app, records);
+        self.bound(&app, records);
     }
 
-    fn look_at_alarmed(&mut self, now: Time, looked: &mut impl FnMut(Timeline)) {
+    fn look_at_alarmed(&mut self, now: Time, records: &mut impl Records) {
         while let Some(queued) = self.due(now, SETTLE_NS, |looks| &mut looks.alarmed) {
-            let Some(entry) = self.held_by_mut(queued) else { continue };
-            entry.seen.due = false;
-            entry.seen.alarms = alarms(&entry.connection.line);
-            looked(so_far(&entry.connection));
+            let Some(Slot { seen, stage: Stage::Open(connection), .. }) = self.held_by_mut(queued) else { continue };
+            seen.due = false;
+            seen.alarms = alarms(&connection.line);
+            records.looked(so_far(connection));
         }
     }
 
-    fn look_at_connecting(&mut self, now: Time, looked: &mut impl FnMut(Timeline)) {
+    fn look_at_connecting(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
         let Some(wait) = self.looks.as_ref().map(|looks| looks.watch.connect_ns) else { return };
         while let Some(queued) = self.due(now, wait, |looks| &mut looks.connecting) {
-            if let Some(entry) = self.held_by_mut(queued).filter(|entry| entry.connection.half_open()) {
-                looked(entry.connection.clone().finish());
+            if self.held_by(queued).is_none() {
+                continue;
             }
+            let Some(Some(entry)) = self.slots.get_mut(queued.slot as usize) else { continue };
+            if let Some(connection) = entry.open(&mut self.knocks, app)
+                && connection.half_open()
+            {
+                let line = Box::new(connection.clone()).finish();
+                records.looked(line);
+            }
+            self.notice(queued.slot, queued.since);
         }
     }
 
-    fn look_at_silent(&mut self, now: Time, looked: &mut impl FnMut(Timeline), ended: &mut impl FnMut(Timeline)) {
+    fn look_at_silent(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
         while let Some(queued) = self.due(now, SILENCE_NS, |looks| &mut looks.alive) {
-            let Some(entry) = self.held_by_mut(queued) else { continue };
-            let last = entry.connection.line.last.time;
+            let Some(Slot { seen, stage: Stage::Open(connection), .. }) = self.held_by_mut(queued) else { continue };
+            let last = connection.line.last.time;
             let silent = now.nanos_since(last);
             if silent >= FORGET_NS {
-                self.remove(queued.slot, ended);
+                self.remove(queued.slot, app, records);
                 continue;
             }
-            let was_silent = std::mem::replace(&mut entry.seen.silent, silent >= SILENCE_NS);
+            let was_silent = std::mem::replace(&mut seen.silent, silent >= SILENCE_NS);
             if silent >= SILENCE_NS && !was_silent {
-                looked(entry.connection.clone().finish());
+                let line = connection.clone().finish();
+                records.looked(line);
             }
             self.again(Queued { since: if silent < SILENCE_NS { last } else { now }, ..queued });
         }
     }
 
     /// Gives up the connections that were silent longest, where there are too many.
-    fn bound(&mut self, ended: &mut impl FnMut(Timeline)) {
-        let Some(limit) = self.looks.as_ref().map(|looks| looks.watch.limit) else { return };
-        while self.open() > limit as u64 {
+    fn bound(&mut self, app: &impl Fn() -> A, records: &mut impl Records) {
+        let Some(limit) = self.looks.as_ref().map(|looks| looks.watch.limit as u64) else { return };
+        self.forget_ended();
+        while self.open_connections() > limit {
             let Some(queued) = self.looks.as_mut().and_then(|looks| looks.alive.pop_front()) else { return };
-            let Some(entry) = self.held_by_mut(queued) else { continue };
-            let last = entry.connection.line.last.time;
+            let Some(Slot { stage: Stage::Open(connection), .. }) = self.held_by_mut(queued) else { continue };
+            let last = connection.line.last.time;
             if last > queued.since {
                 self.again(Queued { since: last, ..queued });
                 continue;
             }
-            entry.connection.line.given_up = true;
-            self.remove(queued.slot, ended);
+            connection.line.given_up = true;
+            self.remove(queued.slot, app, records);
+        }
+    }
+
+    /// Drops the entries of connections that have ended, where they have become the greater part.
+    fn forget_ended(&mut self) {
+        let most = self.slots.len().saturating_mul(4).saturating_add(HALF_OPEN_LIMIT);
+        if let Some(mut looks) = self.looks.take() {
+            if looks.alive.len() > most {
+                looks.alive.retain(|queued| self.held_by(*queued).is_some());
+            }
+            self.looks = Some(looks);
         }
     }
 
@@ -140,29 +156,49 @@ impl<A: Application + Clone> Table<A> {
 }
 
 impl<A: Application> Table<A> {
+    /// Notes a connection that has begun.
+    pub(super) fn opened(&mut self, queued: Queued, by_syn: bool) {
+        if let Some(looks) = self.looks.as_mut().filter(|_| by_syn) {
+            looks.connecting.push_back(queued);
+            // No more than these are kept in this state.
+            if looks.connecting.len() > HALF_OPEN_LIMIT {
+                looks.connecting.pop_front();
+            }
+        }
+        self.notice(queued.slot, queued.since);
+    }
+
     /// Notes what a segment has brought to the connection in `slot`.
-    pub(super) fn notice(&mut self, slot: usize, now: Time) {
+    pub(super) fn notice(&mut self, slot: u32, now: Time) {
         let Some(looks) = &mut self.looks else { return };
-        let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        if !entry.seen.due && alarms(&entry.connection.line) > entry.seen.alarms {
-            entry.seen.due = true;
-            looks.alarmed.push_back(Queued { slot, index: entry.connection.line.index, since: now });
+        let Some(Some(Slot { index, seen, stage: Stage::Open(connection), .. })) = self.slots.get_mut(slot as usize)
+        else {
+            return;
+        };
+        let queued = Queued { slot, index: *index, since: now };
+        if !std::mem::replace(&mut seen.listed, true) {
+            looks.alive.push_back(queued);
+        }
+        if !seen.due && alarms(&connection.line) > seen.alarms {
+            seen.due = true;
+            looks.alarmed.push_back(queued);
         }
     }
 }
 
 /// How often something happened that may decide a verdict.
-fn alarms(line: &Timeline) -> usize {
+fn alarms(line: &Timeline) -> u16 {
     let of = |peer: Peer| line.direction[peer].fins.len() + line.direction[peer].rsts.len();
     let tls = line.tls.as_ref().map_or(0, |tls| tls.alerts.len() + usize::from(tls.not_tls.is_some()));
     let h2 = line.h2.as_ref().map_or(0, |h2| h2.resets.len() + h2.goaways.len() + h2.deviations.len());
-    of(Peer::Edge) + of(Peer::Origin) + line.unreachable.len() + line.unsolicited.len() + tls + h2
+    let all = of(Peer::Edge) + of(Peer::Origin) + line.unreachable.len() + line.unsolicited.len() + tls + h2;
+    u16::try_from(all).unwrap_or(u16::MAX)
 }
 
 /// The record as if the capture ended now. On a connection that nobody has closed, what waits for an acknowledgment
 /// may still get it: that is judged once it is silent.
 fn so_far<A: Application + Clone>(connection: &Connection<A>) -> Timeline {
-    let mut line = connection.clone().finish();
+    let mut line = Box::new(connection.clone()).finish();
     if line.closes().next().is_none() && line.start != Start::Refused {
         for peer in [Peer::Edge, Peer::Origin] {
             let direction = &mut line.direction[peer];

@@ -27,6 +27,8 @@ pub struct Capture {
     pub connections: u64,
     /// Connections of which only the SYN, or SYN and SYN-ACK, were seen.
     pub half_open: u64,
+    /// Half-open connections of which no record was kept.
+    pub given_up: GivenUp,
     /// By server address and port.
     pub origins: BTreeMap<Endpoint, OriginFacts>,
 }
@@ -68,7 +70,49 @@ pub struct OriginFacts {
     pub handshakes: u64,
 }
 
+/// A connection of which only a SYN, or a SYN and its SYN-ACK, were seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HalfOpen {
+    /// The TCP client.
+    pub edge: Endpoint,
+    /// The SYN.
+    pub syn: PacketRef,
+    /// Packets of both peers.
+    pub packets: u64,
+}
+
+/// What half-open connections leave behind that had to be given up (memory bound).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GivenUp {
+    /// How many.
+    pub connections: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// The first of them.
+    pub first: Vec<HalfOpen>,
+}
+
+impl GivenUp {
+    /// How many are kept as examples.
+    pub const KEPT: usize = 5;
+
+    fn add(&mut self, half_open: &HalfOpen) {
+        self.connections += 1;
+        self.packets += half_open.packets;
+        if self.first.len() < Self::KEPT {
+            self.first.push(*half_open);
+        }
+    }
+}
+
 impl Capture {
+    /// Learns from a half-open connection of which no record is kept.
+    pub fn learn_half_open(&mut self, half_open: &HalfOpen) {
+        self.connections += 1;
+        self.half_open += 1;
+        self.given_up.add(half_open);
+    }
+
     /// Learns from a connection that has ended, or that the capture left open.
     pub fn learn(&mut self, line: &Timeline) {
         self.connections += 1;

@@ -19,7 +19,7 @@ mod time;
 mod tls;
 mod tls_names;
 
-pub use capture::{Capture, Given, IdleClose, MAX_GIVEN, OriginFacts};
+pub use capture::{Capture, Given, GivenUp, HalfOpen, IdleClose, MAX_GIVEN, OriginFacts};
 pub use connection::{
     Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
 };

@@ -82,7 +82,7 @@ impl Watchers {
 }
 
 /// A count with the first packets that it was made of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Tally {
     count: u64,
     samples: Vec<Evidence>,

@@ -199,8 +199,14 @@ impl Responses {
     }
 
     fn read(&mut self, line: &mut Timeline, pairing: &mut Pairing, begun: &Begun, head: &Whole<'_>) {
-        let mut forgotten = Response::begun(begun.start);
-        let response = record(line, begun.owner).unwrap_or(&mut forgotten);
+        let mut forgotten;
+        let response = match record(line, begun.owner) {
+            Some(response) => response,
+            None => {
+                forgotten = Response::begun(begun.start);
+                &mut forgotten
+            }
+        };
         let said = response::read(head.bytes, head.places, response);
         response.head_bytes = head.len;
         response.head_end = Some(head.end);
@@ -300,8 +306,9 @@ impl Responses {
 
     fn body(&mut self, line: &mut Timeline, bytes: &[u8], start: Mark) -> usize {
         let State::Body(owner, body) = &mut self.state else { return bytes.len() };
-        let (mut forgotten, was_lost) = (Response::begun(start), body.lost());
-        let response = record(line, *owner).unwrap_or(&mut forgotten);
+        let was_lost = body.lost();
+        // Only bare content has no record, where its request was missed: it goes on until the close.
+        let Some(response) = record(line, *owner) else { return bytes.len() };
         let taken = body.take(bytes, start, &mut |fault| {
             note(response, fault.rule, fault.at, fault.mark, fault.bytes);
         });
