@@ -87,12 +87,13 @@ impl Gathered {
     }
 
     fn count(&mut self, line: &Timeline) {
+        let complete = line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
+        let keys_missing = line.tls.as_ref().is_some_and(|tls| tls.keys_missing);
         let standing = &mut self.standing;
-        standing.exchanges += line.folded + line.exchanges.len() as u64;
-        standing.exchanges_ok +=
-            line.folded + line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
-        standing.given_up += u64::from(line.given_up);
-        self.keys_missing += u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing));
+        standing.exchanges = standing.exchanges.saturating_add(line.folded).saturating_add(line.exchanges.len() as u64);
+        standing.exchanges_ok = standing.exchanges_ok.saturating_add(line.folded).saturating_add(complete);
+        standing.given_up = standing.given_up.saturating_add(u64::from(line.given_up));
+        self.keys_missing = self.keys_missing.saturating_add(u64::from(keys_missing));
     }
 
     fn judge(&mut self, line: &Rc<Timeline>) {
@@ -119,7 +120,8 @@ impl Gathered {
             exchange.complete()
                 && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
         });
-        self.standing.exchanges_ok -= failed_but_complete.count() as u64;
+        let failed = failed_but_complete.count() as u64;
+        self.standing.exchanges_ok = self.standing.exchanges_ok.saturating_sub(failed);
     }
 
     fn tell(&mut self, incident: Incident) {
@@ -127,7 +129,7 @@ impl Gathered {
         self.incidents.push_back(incident);
         if matches!(self.judging, Judging::AsDecided { .. }) && self.incidents.len() > LATEST {
             self.incidents.pop_front();
-            self.earlier += 1;
+            self.earlier = self.earlier.saturating_add(1);
         }
     }
 
@@ -178,7 +180,7 @@ impl tcp::Records for Gathered {
         if self.records == Records::OfAll {
             return false;
         }
-        self.standing.given_up += 1;
+        self.standing.given_up = self.standing.given_up.saturating_add(1);
         self.capture.learn_half_open(half_open);
         true
     }
@@ -211,8 +213,8 @@ fn is_news(told: &[Scope], scope: Scope) -> bool {
 fn is_suspect(line: &Timeline) -> bool {
     let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
     let reset = matches!(line.end(), End::ResetByOrigin | End::ResetByEdge);
-    let closes = |direction: &Direction| direction.fins.len() + direction.rsts.len();
-    let forged = closes(&line.direction.edge) + closes(&line.direction.origin) > 2;
+    let closes = |direction: &Direction| direction.fins.len().saturating_add(direction.rsts.len());
+    let forged = closes(&line.direction.edge).saturating_add(closes(&line.direction.origin)) > 2;
     let exchanges =
         line.exchanges.iter().any(|exchange| !exchange.clean() && exchange.visibility != Visibility::Obscured);
     let coded = line.exchanges.last().and_then(|last| last.response.as_ref());

@@ -119,7 +119,7 @@ impl Analysis {
         if self.packets == 0 {
             capture.first = packet.time;
         }
-        self.packets += 1;
+        self.packets = self.packets.saturating_add(1);
         capture.last = capture.last.max(packet.time);
         match &self.decoder.decode(packet) {
             Decoded::Tcp(segment) => {
@@ -130,7 +130,10 @@ impl Analysis {
                 let (keys, trust) = (&self.options.keys, &self.options.trust);
                 self.table.icmp(at, error, || Session::new(keys, trust));
             }
-            Decoded::Other(Reason::UnknownLink) => *self.unknown_links.entry(packet.link).or_default() += 1,
+            Decoded::Other(Reason::UnknownLink) => {
+                let packets = self.unknown_links.entry(packet.link).or_default();
+                *packets = packets.saturating_add(1);
+            }
             Decoded::Other(_) => {}
         }
         if packet.time.nanos_since(self.looked) >= LOOK_NS {

@@ -111,7 +111,8 @@ impl Live {
             match self.capture.next_packet() {
                 Ok(packet) => {
                     let at = packet.header.ts;
-                    let time = Time(at.tv_sec * 1_000_000_000 + at.tv_usec * 1_000);
+                    let time =
+                        Time(at.tv_sec.saturating_mul(1_000_000_000).saturating_add(at.tv_usec.saturating_mul(1_000)));
                     take(Taken { time, wire_len: packet.header.len, data: packet.data });
                 }
                 Err(pcap::Error::TimeoutExpired | pcap::Error::NoMorePackets) => return Ok(read),
@@ -125,8 +126,12 @@ impl Live {
     pub fn dropped(&mut self) -> Dropped {
         if let Ok(now) = self.capture.stats() {
             let now = Counts { kernel: now.dropped, interface: now.if_dropped };
-            self.dropped.by_kernel += u64::from(now.kernel.wrapping_sub(self.last.kernel));
-            self.dropped.by_interface += u64::from(now.interface.wrapping_sub(self.last.interface));
+            let since = |now: u32, last: u32| u64::from(now.wrapping_sub(last));
+            let Dropped { by_kernel, by_interface } = self.dropped;
+            self.dropped = Dropped {
+                by_kernel: by_kernel.saturating_add(since(now.kernel, self.last.kernel)),
+                by_interface: by_interface.saturating_add(since(now.interface, self.last.interface)),
+            };
             self.last = now;
         }
         self.dropped

@@ -110,7 +110,7 @@ impl<A: Application> Table<A> {
     /// Connections that are kept at this time, those that were closed a moment ago included.
     #[must_use]
     pub fn open_connections(&self) -> u64 {
-        (self.slots.len() - self.free.len()) as u64
+        self.slots.len().saturating_sub(self.free.len()) as u64
     }
 
     /// Connections seen so far.
@@ -218,7 +218,7 @@ impl<A: Application> Table<A> {
     ) {
         let index = self.next_index;
         self.next_index = self.next_index.wrapping_add(1);
-        self.connections += 1;
+        self.connections = self.connections.saturating_add(1);
         let knock = Knock::of(index, packet, segment);
         let (stage, closed) = match &knock {
             Some(_) => (Stage::Knocking(self.knocks.next()), false),

@@ -188,10 +188,12 @@ impl<A: Application> Table<A> {
 
 /// How often something happened that may decide a verdict.
 fn alarms(line: &Timeline) -> u16 {
-    let of = |peer: Peer| line.direction[peer].fins.len() + line.direction[peer].rsts.len();
-    let tls = line.tls.as_ref().map_or(0, |tls| tls.alerts.len() + usize::from(tls.not_tls.is_some()));
-    let h2 = line.h2.as_ref().map_or(0, |h2| h2.resets.len() + h2.goaways.len() + h2.deviations.len());
-    let all = of(Peer::Edge) + of(Peer::Origin) + line.unreachable.len() + line.unsolicited.len() + tls + h2;
+    let tls = line.tls.as_ref().map_or([0, 0], |tls| [tls.alerts.len(), usize::from(tls.not_tls.is_some())]);
+    let h2 = line.h2.as_ref().map_or([0; 3], |h2| [h2.resets.len(), h2.goaways.len(), h2.deviations.len()]);
+    let of = |peer: Peer| [line.direction[peer].fins.len(), line.direction[peer].rsts.len()];
+    let other = [line.unreachable.len(), line.unsolicited.len()];
+    let [edge, origin] = [of(Peer::Edge), of(Peer::Origin)];
+    let all: usize = edge.iter().chain(&origin).chain(&tls).chain(&h2).chain(&other).sum();
     u16::try_from(all).unwrap_or(u16::MAX)
 }
 
@@ -216,4 +218,4 @@ const SETTLE_NS: i64 = 400_000_000;
 const SILENCE_NS: i64 = 100_000_000_000;
 
 /// Nothing more is expected of a connection that has been silent for this long: longer than any edge waits.
-const FORGET_NS: i64 = 2 * 3_600_000_000_000;
+const FORGET_NS: i64 = 7_200_000_000_000;

@@ -329,7 +329,7 @@ impl RecentSegments {
         if let Some(place) = self.segments.get_mut(self.next) {
             *place = (number, acked);
         }
-        self.next = (self.next + 1) % Self::KEPT;
+        self.next = self.next.saturating_add(1) % Self::KEPT;
     }
 
     /// What the segment in this packet acknowledges, where it is one of the last.
