@@ -424,7 +424,7 @@ mod tests {
         let mut kept = Kept::default();
         let flood = (0..syns).map(|nth| segment(nth, SYN, nth, 0));
         let real = [answer(syns - 1, 900, syns), segment(syns - 1, ACK, syns, 901)];
-        let table = told(&mut kept, flood.chain(real));
+        let mut table = told(&mut kept, flood.chain(real));
         assert_eq!(table.connections(), u64::from(syns));
         assert_eq!(kept.given_up.len(), 10);
         assert_eq!((kept.given_up[0].syn.number, kept.given_up[0].packets), (1, 1));
@@ -452,7 +452,7 @@ mod tests {
     fn a_syn_that_is_repeated_is_one_connection() {
         let mut kept = Kept::default();
         let again = Segment { ip: Ip { id: Some(8), ..segment(1, SYN, 5, 0).ip }, ..segment(1, SYN, 5, 0) };
-        let table = told(&mut kept, [segment(1, SYN, 5, 0), again, segment(1, SYN, 77, 0)]);
+        let mut table = told(&mut kept, [segment(1, SYN, 5, 0), again, segment(1, SYN, 77, 0)]);
         assert_eq!(table.connections(), 2, "another sequence number is another connection");
         table.finish(Scribe::default, &mut kept);
         assert_eq!(kept.ended.iter().map(|line| line.connect.syns.len()).collect::<Vec<_>>(), [2, 1]);
