@@ -1,7 +1,7 @@
 //! The origin resets the connection after a request, before a byte of response.
 
 use super::case::{between, request_name};
-use super::{Actor, Case, Cause, Evidence, Finding, Scope};
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
 use crate::timeline::{Ending, Peer, RstLook, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[RESET_BEFORE_RESPONSE];
@@ -17,17 +17,17 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             continue;
         }
         let waited = between(exchange.request.start.packet, rst.packet);
-        let look = match rst.look {
-            RstLook::NoConnection => "its kernel no longer knew the connection",
-            RstLook::Abort => "the application or its kernel aborted the connection",
-            RstLook::Refusal | RstLook::Other => "the connection was aborted",
-        };
+        let look = rst.made_by(case.line.closed_before(Peer::Origin, rst.packet));
+        // A host that knows nothing of a connection that it never closed, and did not acknowledge the request: something
+        // ended the connection there that is not in the capture.
+        let delivered = case.line.delivered(Peer::Edge, exchange.request.start.offset.saturating_add(1));
+        let unknown = rst.look == RstLook::NoConnection && !delivered;
         findings.push(Finding {
             cause: RESET_BEFORE_RESPONSE,
             scope: Scope::Exchange(exchange.number),
             at: rst.packet,
             actor: Actor::Origin,
-            confidence: case.confidence(exchange),
+            confidence: case.confidence(exchange).min(if unknown { Confidence::Likely } else { Confidence::Certain }),
             summary: format!(
                 "The origin answered {} with a reset after {waited} and not a byte of response: {look}.",
                 request_name(exchange),
@@ -51,6 +51,14 @@ mod tests {
     fn a_reset_between_request_and_response_is_found() {
         let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
         assert_eq!(told.causes(detect), ["reset-before-response"]);
+    }
+
+    #[test]
+    fn a_host_that_knows_nothing_of_an_open_connection_was_told_something_unseen() {
+        let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::NoConnection);
+        assert_eq!(told.found_by(detect)[0].confidence, Confidence::Certain);
+        let told = told.with(|told| told.line.direction.edge.acked = 0);
+        assert_eq!(told.found_by(detect)[0].confidence, Confidence::Likely);
     }
 
     #[test]

@@ -40,10 +40,14 @@ pub struct OriginFacts {
     pub established: u64,
     /// Established connections on which the origin never sent a byte.
     pub unserved: u64,
+    /// Established connections on which the capture holds a packet of the origin.
+    pub heard: u64,
     /// True where a connection spoke HTTP or TLS.
     pub web: bool,
     /// TTL or hop limit of the origin's packets on established connections.
     pub ttl: Option<u8>,
+    /// True where established connections are in the capture twice, before and after a router.
+    pub forwarded: bool,
     /// Where the capture was taken, as established connections tell.
     pub vantage: Vantage,
     /// The origin's closes of idle connections.
@@ -138,8 +142,10 @@ impl OriginFacts {
         self.unserved = self
             .unserved
             .saturating_add(u64::from(line.start == Start::Handshake && line.direction.origin.first_data.is_none()));
+        self.heard = self.heard.saturating_add(u64::from(line.direction.origin.packets > 0));
         self.web |= line.protocol.is_some() || line.tls.is_some();
         self.ttl = self.ttl.or(line.direction.origin.ttl);
+        self.forwarded |= line.vantage == Vantage::Between && line.copies.packets > 0;
         if self.vantage == Vantage::Unknown {
             self.vantage = line.vantage;
         }

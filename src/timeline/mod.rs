@@ -14,6 +14,7 @@ mod exchange;
 mod h2;
 mod observed;
 mod reset;
+mod segments;
 mod story;
 mod time;
 mod tls;
@@ -32,6 +33,7 @@ pub use exchange::{BodyState, Coding, Exchange, Framing, Interim, Request, Respo
 pub use h2::{GoAway, H2, H2Error, NotH2, StreamReset};
 pub use observed::{ByPeer, Endpoint};
 pub use reset::{Rst, RstLook, RstSender, RstSign};
+pub use segments::{Copies, SegmentCounts};
 pub use story::{Event, EventKind, Teller};
 pub use time::{Mark, PacketRef, Time};
 pub use tls::{
