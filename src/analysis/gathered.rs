@@ -27,6 +27,7 @@ pub(super) struct Gathered {
     told: HashMap<u32, Vec<Scope>>,
     standing: Standing,
     keys_missing: u64,
+    half_open_given_up: u64,
     /// Incidents that were given out and are not kept.
     earlier: u64,
 }
@@ -46,6 +47,7 @@ impl Gathered {
             told: HashMap::new(),
             standing: Standing::default(),
             keys_missing: 0,
+            half_open_given_up: 0,
             earlier: 0,
         }
     }
@@ -93,6 +95,8 @@ impl Gathered {
         standing.exchanges = standing.exchanges.saturating_add(line.folded).saturating_add(line.exchanges.len() as u64);
         standing.exchanges_ok = standing.exchanges_ok.saturating_add(line.folded).saturating_add(complete);
         standing.given_up = standing.given_up.saturating_add(u64::from(line.given_up));
+        let half_open = line.given_up && line.start == Start::Unanswered;
+        self.half_open_given_up = self.half_open_given_up.saturating_add(u64::from(half_open));
         self.keys_missing = self.keys_missing.saturating_add(u64::from(keys_missing));
     }
 
@@ -144,12 +148,19 @@ impl Gathered {
         if self.keys_missing > 0 {
             caveats.push(format!("the key log holds no fitting secrets for {} TLS connections", self.keys_missing));
         }
-        if self.standing.given_up > 0 {
-            let what = match self.judging {
-                Judging::WithHindsight => "half-open connections",
-                Judging::AsDecided { .. } => "connections",
+        if self.half_open_given_up > 0 {
+            caveats.push(format!("{} half-open connections were given up to bound memory", self.half_open_given_up));
+        }
+        let given_up = self.standing.given_up.saturating_sub(self.half_open_given_up);
+        if given_up > 0 {
+            let option = match self.judging {
+                Judging::WithHindsight => "--max-memory",
+                Judging::AsDecided { .. } => "--max-connections",
             };
-            caveats.push(format!("{} {what} were given up to bound memory", self.standing.given_up));
+            caveats.push(format!(
+                "{given_up} open connections that had been silent for longest were given up to bound memory: nothing is \
+                 said of them ({option})"
+            ));
         }
         caveats
     }
@@ -181,6 +192,7 @@ impl tcp::Records for Gathered {
             return false;
         }
         self.standing.given_up = self.standing.given_up.saturating_add(1);
+        self.half_open_given_up = self.half_open_given_up.saturating_add(1);
         self.capture.learn_half_open(half_open);
         true
     }

@@ -11,7 +11,7 @@ mod session;
 use std::collections::BTreeMap;
 
 use crate::capture::{LinkType, Packet};
-use crate::tcp::{Roles, Table, Watch};
+use crate::tcp::{MaxMemory, Roles, Table, Watch};
 use crate::timeline::{Edge, PacketRef, Time};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{Incident, Verdict};
@@ -58,6 +58,8 @@ pub struct Options {
     pub records: Records,
     /// When verdicts are given.
     pub judging: Judging,
+    /// What all connections together may take.
+    pub max_memory: MaxMemory,
 }
 
 /// An analysis under way.
@@ -86,7 +88,7 @@ pub struct Standing {
     pub exchanges: u64,
     /// Those of them that were complete and clean.
     pub exchanges_ok: u64,
-    /// Connections that were given up to bound memory.
+    /// Connections that were given up to bound memory, those that were only being opened among them.
     pub given_up: u64,
 }
 
@@ -95,10 +97,10 @@ impl Analysis {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let table = match options.judging {
-            Judging::WithHindsight => Table::new(options.roles),
+            Judging::WithHindsight => Table::new(options.roles, options.max_memory),
             Judging::AsDecided { connections } => {
                 let connect_ns = (options.edge.connect_timeout_s * 1e9) as i64;
-                Table::watching(options.roles, Watch { connect_ns, limit: connections })
+                Table::watching(options.roles, options.max_memory, Watch { connect_ns, limit: connections })
             }
         };
         Self {

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use super::options::{EdgeArgs, InputArgs, Profile, SelectionArgs};
 use super::progress::Progress;
 use super::units::Server;
-use super::{Error, names};
+use super::{Error, machine, names};
 use crate::analysis::{Analysis, Judging, Options, Records};
-use crate::capture::{Filter, Input, Item, Summary};
+use crate::capture::{Filter, Input, Item, Packet, Summary};
 use crate::report::{Selection, Source};
-use crate::tcp::Roles;
+use crate::tcp::{MaxMemory, Roles};
 use crate::timeline::Edge;
 use crate::tls::{KeyLog, TrustAnchors};
-use crate::verdict::{Incident, Verdict};
+use crate::verdict::Verdict;
 
 /// Captures to be analysed, and how: everything that the arguments name was looked at.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Job {
     ca: Vec<PathBuf>,
     /// Who the origin is.
     server: Option<Server>,
+    /// What open connections may take.
+    max_memory: MaxMemory,
     /// What the edge puts up with.
     edge: Edge,
 }
@@ -41,6 +43,7 @@ impl Job {
             keylogs: readable(input.keylog, "name a key log that can be read, or leave --keylog out")?,
             ca: readable(input.ca, "name a PEM file that can be read, or leave --ca out")?,
             server: input.server,
+            max_memory: input.max_memory.map_or_else(machine::share, MaxMemory),
             edge: profile(edge),
         })
     }
@@ -54,37 +57,35 @@ impl Job {
             ca: readable(ca, "name a PEM file that can be read, or leave --ca out")?,
             server,
             edge: profile(edge),
+            max_memory: MaxMemory::default(),
         })
     }
 
-    /// Reads every packet of the input into an analysis. `decided` hears of each incident as soon as nothing that
-    /// comes later can change it.
+    /// Reads every packet of the input into an analysis, and lets `look` see each.
     pub(super) fn analyse(
         &self,
         key_logs: &[Vec<u8>],
         records: Records,
         talk: Talk,
-        decided: &mut dyn FnMut(&Incident) -> io::Result<()>,
+        look: &mut dyn FnMut(&Packet<'_>),
     ) -> Result<(Verdict, Vec<Source>), Error> {
         let mut analysis = Analysis::new(self.options(key_logs, records, Judging::WithHindsight)?);
-        let mut told = Ok(());
         let input = self.read(talk, |item| {
             match item {
                 Item::Secrets(key_log) => analysis.secrets(key_log),
-                Item::Packet(packet) => analysis.packet(&packet),
+                Item::Packet(packet) => {
+                    look(&packet);
+                    analysis.packet(&packet);
+                }
             }
-            told = analysis.decided().iter().try_for_each(&mut *decided);
-            if told.is_ok() { Next::Go } else { Next::Stop }
+            Next::Go
         })?;
-        told?;
         if let Some(link) = analysis.only_unknown_link() {
             let path = self.inputs.first().cloned().unwrap_or_default();
             return Err(Error::UnknownLink { path, link });
         }
         let sources = input.summaries().iter().map(source).collect();
-        analysis.close();
-        analysis.decided().iter().try_for_each(decided)?;
-        Ok((analysis.so_far(), sources))
+        Ok((analysis.finish(), sources))
     }
 
     /// Hands what the filter lets pass to `take`, until it has enough.
@@ -125,7 +126,7 @@ impl Job {
         }
         let roles =
             self.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
-        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, judging })
+        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, judging, max_memory: self.max_memory })
     }
 }
 

@@ -7,10 +7,12 @@ mod explain;
 mod extract;
 mod job;
 mod live;
+mod machine;
 mod man;
 mod names;
 mod options;
 mod output;
+mod pager;
 mod plan;
 mod progress;
 mod terminal;
@@ -100,6 +102,7 @@ Examples:
   pcap520 analyze --keylog keys.txt --format json -o report.json capture.pcapng
   tcpdump -i any -w - tcp port 80 | pcap520 analyze -
   pcap520 live -i eth0
+  pcap520 analyze --format html -o report.html capture.pcap
   pcap520 extract -o incidents.pcapng capture.pcap
   pcap520 explain keepalive-race
 

@@ -11,10 +11,10 @@ use super::json::write_line;
 ///
 /// # Errors
 /// What `out` fails with.
-pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
     let lines = Lines::default();
     document.captures.iter().try_for_each(|capture| lines.line(Line::Capture(capture), out))?;
-    document.incidents.iter().try_for_each(|incident| lines.incident(incident, out))?;
+    document.incidents.iter().try_for_each(|incident| lines.incident(&incident, out))?;
     lines.conclusion(document, out)
 }
 
@@ -43,26 +43,29 @@ impl Lines {
     ///
     /// # Errors
     /// What `out` fails with.
-    pub fn end(&self, document: &Document, out: &mut dyn Write) -> io::Result<()> {
+    pub fn end(&self, document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
         document.captures.iter().try_for_each(|capture| self.line(Line::Capture(capture), out))?;
         self.conclusion(document, out)
     }
 
-    fn conclusion(&self, document: &Document, out: &mut dyn Write) -> io::Result<()> {
-        let observations = document.observations.iter().map(Line::Observation);
-        let connections = document.connections.iter().map(Line::Connection);
-        let summary = Line::Summary(Closing {
+    fn conclusion(&self, document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
+        document.observations.iter().try_for_each(|observation| self.line(Line::Observation(observation), out))?;
+        document.connections.iter().try_for_each(|connection| self.line(Line::Connection(&connection), out))?;
+        let closing = Closing {
             schema: document.schema,
             tool: &document.tool,
             edge: &document.edge,
             summary: &document.summary,
             caveats: &document.caveats,
-        });
-        observations.chain(connections).chain([summary]).try_for_each(|line| self.line(line, out))
+        };
+        self.line(Line::Summary(closing), out)
     }
 
     fn line(&self, line: Line<'_>, out: &mut dyn Write) -> io::Result<()> {
-        write_line(&Named { line, origin_name: self.origin_name.as_deref() }, out)
+        match self.origin_name.as_deref() {
+            Some(origin_name) => write_line(&Named { line, origin_name }, out),
+            None => write_line(&line, out),
+        }
     }
 }
 
@@ -71,8 +74,7 @@ impl Lines {
 struct Named<'a> {
     #[serde(flatten)]
     line: Line<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    origin_name: Option<&'a str>,
+    origin_name: &'a str,
 }
 
 /// One line.
@@ -122,7 +124,7 @@ mod tests {
         let mut out = Vec::new();
         let document = sample::hostile_document();
         write(&document, &mut out).unwrap();
-        let lines = document.captures.len() + document.incidents.len() + document.connections.len() + 1;
+        let lines = document.captures.len() + document.incidents.len() + document.connections.iter().count() + 1;
         assert_eq!(String::from_utf8(out).unwrap().lines().count(), lines);
     }
 }

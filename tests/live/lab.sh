@@ -107,7 +107,7 @@ mv "$work/log/live.ndjson" "$work/log/live.ndjson.1"
 kill -HUP "$watching"
 for _ in $(seq 100); do [[ -e $work/log/live.ndjson ]] && break; sleep 0.1; done
 kill -USR1 "$watching"
-wait_for "$work/all.err" "incidents in"
+wait_for "$work/all.err" " incidents in "
 kill -INT "$watching"
 wait "$watching"
 kill "$dumping"

@@ -76,7 +76,7 @@ impl Sink {
     }
 
     /// Writes the whole report.
-    pub(super) fn report(&mut self, document: &Document) -> Result<(), Error> {
+    pub(super) fn report(&mut self, document: &Document<'_>) -> Result<(), Error> {
         let (format, style, lines) = (self.format, self.style, self.lines.clone());
         self.write(|out| match format {
             Format::Text => report::write_text(document, style, out),

@@ -19,9 +19,9 @@ use crate::analysis::{Analysis, Judging, Records};
 use crate::capture::{ANY, BLOCK_MS, Filter, LinkType, Live, LiveOptions, Packet};
 use crate::cli::job::Job;
 use crate::cli::{Error, exit};
-use crate::report::{Detail, Document, Palette, Plain, Redaction, Style, View, count, document, write_text};
+use crate::report::{Document, Plain, Redaction, Secrets, View, count, document};
 use crate::timeline::Time;
-use crate::verdict::Incident;
+use crate::verdict::{Incident, Verdict};
 
 /// Everything that is open.
 pub(super) struct Watcher {
@@ -67,6 +67,8 @@ struct Desk {
     last: Time,
     saved: HashMap<&'static str, u32>,
     not_saved: u64,
+    /// Incidents so far.
+    told: u64,
     quiet: bool,
     /// The first thing that could not be written.
     failed: Option<Error>,
@@ -128,7 +130,8 @@ impl Watcher {
             let what = expression.unwrap_or_default();
             let _ = writeln!(io::stderr(), "pcap520: watching {}: {}", Plain(&names), Plain(&what));
         }
-        let redaction = if args.output.no_redact { Redaction::Off } else { Redaction::On };
+        let secrets = if args.output.no_redact { Secrets::Shown } else { Secrets::Hidden };
+        let redaction = Redaction { secrets, ..Redaction::default() };
         Ok(Self {
             feed,
             filter,
@@ -154,6 +157,7 @@ impl Watcher {
                 last: Time::default(),
                 saved: HashMap::new(),
                 not_saved: 0,
+                told: 0,
                 quiet: args.output.quiet,
                 failed: None,
             },
@@ -196,7 +200,8 @@ impl Watcher {
         self.desk.analysis.close();
         self.desk.tell_decided();
         self.each_second();
-        let document = self.document();
+        let (verdict, sources) = (self.verdict(), self.feed.sources());
+        let document = Document::new(&verdict, &sources, &self.desk.view);
         self.desk.sink.report(&document)?;
         if let Some(recorder) = self.desk.recorder.take() {
             recorder.finish();
@@ -237,10 +242,18 @@ impl Watcher {
             self.desk.keys.iter_mut().for_each(Follower::reopen);
         }
         if self.signals.summary() {
-            let document = self.document();
-            let short = Document { incidents: Vec::new(), ..document };
-            let style = Style { width: 80, palette: Palette::Plain, detail: Detail::Digest };
-            let _ = write_text(&short, style, &mut io::stderr().lock());
+            let verdict = self.verdict();
+            let summary = Document::new(&verdict, &[], &self.desk.view).summary;
+            let causes: Vec<String> =
+                summary.by_cause.iter().map(|(cause, number)| format!("{cause} ({number})")).collect();
+            self.desk.say(&format!(
+                "{} in {} on {}, {} dropped. {}",
+                count(self.desk.told, "incident"),
+                count(summary.exchanges, "exchange"),
+                count(summary.connections, "connection"),
+                count(self.dropped, "packet"),
+                causes.join(", ")
+            ));
         }
     }
 
@@ -268,7 +281,8 @@ impl Watcher {
         self.board.show(text);
     }
 
-    fn document(&mut self) -> Document {
+    /// What was found so far.
+    fn verdict(&self) -> Verdict {
         let mut verdict = self.desk.analysis.so_far();
         let (packets, incidents) = self.desk.lost();
         if packets > 0 {
@@ -277,7 +291,7 @@ impl Watcher {
         if incidents > 0 {
             verdict.caveats.push(format!("the packets of {} were not saved", count(incidents, "incident")));
         }
-        Document::new(&verdict, &self.feed.sources(), &self.desk.view)
+        verdict
     }
 }
 
@@ -350,6 +364,7 @@ impl Desk {
 
     fn tell_decided(&mut self) {
         for incident in self.analysis.decided() {
+            self.told += 1;
             self.meters.count(&incident);
             self.save(&incident);
             let Some(told) = document::Incident::of(&incident, &self.view) else { continue };

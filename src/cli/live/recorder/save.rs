@@ -106,7 +106,7 @@ fn create(path: &Path) -> io::Result<File> {
 
 /// The time in a file's name: in the order of time by name.
 fn stamp(time: Time) -> String {
-    let stamp = Stamp { time, precision: Precision::Micro };
+    let stamp = Stamp { time, precision: Precision::Micro, offset: None };
     stamp.to_string().replace([':', '.'], "-")
 }
 
