@@ -157,7 +157,7 @@ impl Network {
         }
     }
 
-    fn finish(self) {
+    fn finish(mut self) {
         let honest = self.honest;
         self.table.finish(|| Witness::new(Rc::clone(&honest)), &mut Checker);
     }
