@@ -89,7 +89,7 @@ pub const ALL: &[Attack] = &[
         make: |n| {
             tls(
                 CLIENT_HELLO,
-                &[&[0x16, 3, 3, 0x40, 0, 11, 0xff, 0xff, 0xff][..], &[0; 16_380][..], &[0x16, 3, 3, 0x40, 0].repeat(1)]
+                &[&[0x16, 3, 3, 0x40, 0, 11, 0xff, 0xff, 0xff][..], &[0; 16_380][..], &[0x16, 3, 3, 0x40, 0]]
                     .concat()
                     .repeat(n / 64 + 1),
             )

@@ -72,7 +72,7 @@ fn a_full_disk_is_one_line() {
 fn a_file_that_cannot_be_read_is_one_line() {
     use std::os::unix::fs::PermissionsExt as _;
     let (_file, name) = file(&capture(1));
-    fs::set_permissions(&name, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&name, fs::Permissions::from_mode(0o000)).unwrap();
     // The superuser reads it all the same.
     if File::open(&name).is_err() {
         let output = command(&["analyze", &name]).output().unwrap();
