@@ -77,7 +77,7 @@ impl Analysis {
             decoder: Decoder::new(),
             unknown_links: BTreeMap::new(),
             packets: 0,
-            table: Table::new(options.roles),
+            table: Table::new(options.roles.clone()),
             findings: Gathered {
                 edge: options.edge.clone(),
                 records: options.records,

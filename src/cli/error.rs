@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::capture::{CaptureError, LinkType};
+use crate::timeline::ProfileError;
 use crate::tls::TlsError;
 
 /// Why a command could not do its work; each message says what, where and what to do.
@@ -37,6 +38,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         source: TlsError,
+    },
+    /// A file that describes no edge.
+    #[error("{}: {source}", path.display())]
+    Profile {
+        /// The path as it was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ProfileError,
     },
     /// Standard input is a terminal.
     #[error("standard input is a terminal; pipe a capture into it, or name a file in place of -")]

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-use super::options::{EdgeArgs, InputArgs, Profile, SelectionArgs};
+use super::options::{EdgeArgs, InputArgs, SelectionArgs};
 use super::progress::Progress;
 use super::units::Server;
 use super::{Error, names};
@@ -41,7 +41,7 @@ impl Job {
             keylogs: readable(input.keylog, "name a key log that can be read, or leave --keylog out")?,
             ca: readable(input.ca, "name a PEM file that can be read, or leave --ca out")?,
             server: input.server,
-            edge: profile(edge),
+            edge: profile(edge)?,
         })
     }
 
@@ -103,8 +103,8 @@ impl Job {
             let pem = read(path, "name a PEM file of certification authorities")?;
             trust = trust.with_pem(&pem).map_err(|source| Error::Authority { path: path.clone(), source })?;
         }
-        let roles =
-            self.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
+        let (server, clients) = (self.server, self.edge.networks.clone());
+        let roles = Roles { server: server.map(|server| server.address), port: server.and_then(|s| s.port), clients };
         Ok(Options { edge: self.edge.clone(), roles, keys, trust, records })
     }
 }
@@ -144,20 +144,31 @@ pub(super) fn selection(args: SelectionArgs) -> Result<Selection, Error> {
 }
 
 /// The profile with what the options change in it.
-fn profile(args: &EdgeArgs) -> Edge {
-    let profile = match args.edge {
-        Profile::Cloudflare => Edge::default(),
-        Profile::Generic => Edge::generic(),
+fn profile(args: &EdgeArgs) -> Result<Edge, Error> {
+    let mut profile = match Edge::built_in(&args.edge) {
+        Some(profile) => profile,
+        None => profile_of_file(Path::new(&args.edge))?,
     };
-    Edge {
+    if let Some(seconds) = args.response_timeout {
+        profile = profile.with_response_timeout(seconds);
+    }
+    Ok(Edge {
         connect_timeout_s: args.connect_timeout.unwrap_or(profile.connect_timeout_s),
         handshake_timeout_s: args.handshake_timeout.unwrap_or(profile.handshake_timeout_s),
-        response_timeout_s: args.response_timeout.unwrap_or(profile.response_timeout_s),
-        response_timeout_given: args.response_timeout.is_some(),
         header_limit: args.header_limit.unwrap_or(profile.header_limit),
         headers_limit: args.headers_limit.unwrap_or(profile.headers_limit),
         ..profile
+    })
+}
+
+fn profile_of_file(path: &Path) -> Result<Edge, Error> {
+    let text = read(path, "name a profile (cloudflare, generic) or a TOML file that describes an edge")?;
+    let profile = Edge::from_toml(&String::from_utf8_lossy(&text))
+        .map_err(|source| Error::Profile { path: path.to_owned(), source })?;
+    for id in profile.status_of.keys() {
+        names::cause(id)?;
     }
+    Ok(profile)
 }
 
 /// Whether they are captures is seen when they are read; only a person at the keyboard is not waited for.

@@ -43,9 +43,12 @@ pub(super) struct InputArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Edge")]
 pub(super) struct EdgeArgs {
-    /// The reverse proxy whose timeouts and limits apply
-    #[arg(long, value_enum, value_name = "PROFILE", default_value_t)]
-    pub(super) edge: Profile,
+    /// The reverse proxy: cloudflare, generic, or a file that describes it
+    ///
+    /// A file is TOML, as the built-in profiles in the folder edges/ of the source; what it leaves out is as in its
+    /// `base`. The options below change single values of a profile.
+    #[arg(long, value_name = "NAME|FILE", default_value = "cloudflare")]
+    pub(super) edge: String,
 
     /// How long it waits for a TCP connection
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -66,16 +69,6 @@ pub(super) struct EdgeArgs {
     /// Largest header section of a response that it takes
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) headers_limit: Option<u64>,
-}
-
-/// A profile of the edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Profile {
-    /// Cloudflare, by its public documents
-    #[default]
-    Cloudflare,
-    /// Any other reverse proxy, by the defaults that most of them share
-    Generic,
 }
 
 /// What is told of it.

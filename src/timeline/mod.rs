@@ -10,7 +10,9 @@ mod edge;
 mod ending;
 mod exchange;
 mod h2;
+mod network;
 mod observed;
+mod profile;
 mod reset;
 mod story;
 mod time;
@@ -21,11 +23,13 @@ pub use connection::{
     Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
 };
 pub use deviation::{Deviation, Rule};
-pub use edge::Edge;
+pub use edge::{Edge, Statuses};
 pub use ending::Ending;
 pub use exchange::{BodyState, Coding, Exchange, Framing, Interim, Request, Response, Unsolicited, Visibility};
 pub use h2::{GoAway, H2, H2Error, NotH2, StreamReset};
+pub use network::{Network, NotANetwork};
 pub use observed::{ByPeer, Endpoint};
+pub use profile::ProfileError;
 pub use reset::{Rst, RstLook, RstSender, RstSign};
 pub use story::{Event, EventKind, Teller};
 pub use time::{Mark, PacketRef, Time};
