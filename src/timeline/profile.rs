@@ -124,7 +124,7 @@ impl File {
         let response_timeout_s = timeout("response", response, base.response_timeout_s)?;
         // A shortest wait that is inherited goes with the timeout that is inherited.
         let least = if response.is_some() { response_timeout_s } else { base.response_least_s };
-        let tolerates = self.tolerates.map(|tolerates| tolerates.rules.iter().map(rule).collect()).transpose()?;
+        let tolerates = self.tolerates.map(|tolerates| tolerates.rules.iter().map(|name| rule(name)).collect()).transpose()?;
         let networks = self.networks.map(|networks| networks.from.iter().map(|text| text.parse()).collect());
         if let Some(&status) = self.status.values().find(|status| !(400..600).contains(*status)) {
             return Err(ProfileError::Status(status));
@@ -159,8 +159,8 @@ fn limit(key: &'static str, own: Option<u64>, inherited: u64) -> Result<u64, Pro
     if own == Some(0) { Err(ProfileError::Limit(key)) } else { Ok(own.unwrap_or(inherited)) }
 }
 
-fn rule(name: &String) -> Result<Rule, ProfileError> {
-    Rule::named(name).ok_or_else(|| ProfileError::Rule(name.clone()))
+fn rule(name: &str) -> Result<Rule, ProfileError> {
+    Rule::named(name).ok_or_else(|| ProfileError::Rule(name.to_owned()))
 }
 
 /// The parser draws the place under the line; a message on standard error has one line.
