@@ -13,20 +13,24 @@ use crate::capture::{LinkType, Packet};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
 use crate::tcp::{Roles, Table};
-use crate::timeline::{Capture, Edge, End, PacketRef, Start, Timeline, Visibility};
+use crate::timeline::{Capture, Edge, End, Exchange, PacketRef, Start, Timeline, Visibility};
 use crate::tls::{KeyLog, TrustAnchors};
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{
+    Census, Chains, EdgeLog, Incident, Verdict, failed_unnoticed, judge, patterns, proxy_behind, settle,
+};
 use crate::wire::{Decoded, Decoder, Reason};
 use session::Session;
 
 /// Whether every connection's record is kept for the report, or only those that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Records {
     /// Only what an incident needs.
     #[default]
     OfIncidents,
     /// All of them.
     OfAll,
+    /// Those that carried the request with this Ray ID.
+    OfRay(String),
 }
 
 /// What an analysis goes by.
@@ -42,6 +46,8 @@ pub struct Options {
     pub trust: TrustAnchors,
     /// Which records to keep.
     pub records: Records,
+    /// The edge's own log of the same requests.
+    pub edge_log: Option<EdgeLog>,
 }
 
 /// An analysis under way.
@@ -62,6 +68,10 @@ struct Gathered {
     capture: Capture,
     watchers: Watchers,
     suspects: Vec<Rc<Timeline>>,
+    /// Connections on which all went well but for answers of a gateway that failed behind them.
+    gateways: Vec<Rc<Timeline>>,
+    census: Census,
+    edge_log: Option<EdgeLog>,
     kept: Vec<Rc<Timeline>>,
     exchanges: u64,
     exchanges_ok: u64,
@@ -80,7 +90,10 @@ impl Analysis {
             table: Table::new(options.roles.clone()),
             findings: Gathered {
                 edge: options.edge.clone(),
-                records: options.records,
+                records: options.records.clone(),
+                edge_log: options.edge_log.clone(),
+                census: Census::default(),
+                gateways: Vec::new(),
                 capture: Capture::default(),
                 watchers: Watchers::default(),
                 suspects: Vec::new(),
@@ -152,38 +165,55 @@ impl Gathered {
         self.keys_missing += u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing));
         self.given_up += u64::from(line.given_up);
         let suspect = !line.given_up && is_suspect(&line);
-        if !suspect {
+        let gateway = !suspect && self.gateways.len() < GATEWAYS && line.exchanges.iter().any(is_gateway_error);
+        self.census.count(&line);
+        if let Some(log) = &mut self.edge_log {
+            log.see(&line);
+        }
+        if !suspect && !gateway {
             self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
         }
-        if !suspect && self.records == Records::OfIncidents {
+        let kept = match &self.records {
+            Records::OfIncidents => false,
+            Records::OfAll => true,
+            Records::OfRay(ray) => line.exchanges.iter().any(|exchange| exchange.request.has_ray(ray)),
+        };
+        if !suspect && !gateway && !kept {
             return;
         }
         let line = Rc::new(line);
         if suspect {
             self.suspects.push(Rc::clone(&line));
         }
-        if self.records == Records::OfAll {
+        if gateway {
+            self.gateways.push(Rc::clone(&line));
+        }
+        if kept {
             self.kept.push(line);
         }
     }
 
     fn verdict(mut self, connections: u64) -> Verdict {
-        let mut incidents = Vec::new();
-        for line in std::mem::take(&mut self.suspects) {
-            let of_line = judge(&line, &self.capture, &self.edge);
-            let failed: Vec<Scope> = of_line.iter().map(|incident| incident.finding.scope).collect();
-            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &failed });
+        let suspects = std::mem::take(&mut self.suspects);
+        let gateways = std::mem::take(&mut self.gateways);
+        let judged: Vec<Incident> = suspects.iter().flat_map(|line| judge(line, &self.capture, &self.edge)).collect();
+        let (mut incidents, failed) = self.settled(judged, suspects.iter().chain(&gateways));
+        let none = Vec::new();
+        for line in suspects.iter().chain(&gateways) {
+            let failed = failed.get(&line.index).unwrap_or(&none);
+            self.watchers.see(&Sight { line, edge: &self.edge, failed });
             let failed_but_complete = line.exchanges.iter().filter(|exchange| {
                 exchange.complete()
                     && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
             });
             self.exchanges_ok -= failed_but_complete.count() as u64;
-            incidents.extend(of_line);
         }
         incidents.sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
         self.kept.sort_by_key(|line| line.index);
         Verdict {
             observations: self.watchers.tell(&self.capture, &self.edge),
+            patterns: patterns(&incidents, &self.census, &self.capture, &self.edge),
+            edge_log: self.edge_log.as_ref().map(|log| log.compare(&incidents)),
             caveats: self.caveats(),
             edge: self.edge,
             connections,
@@ -192,6 +222,30 @@ impl Gathered {
             incidents,
             records: self.kept,
         }
+    }
+
+    /// One incident for each failed request, and what failed of each connection: on every hop of a proxy chain, though
+    /// its incident points at one.
+    fn settled<'a>(
+        &self,
+        mut incidents: Vec<Incident>,
+        lines: impl Iterator<Item = &'a Rc<Timeline>>,
+    ) -> (Vec<Incident>, BTreeMap<u32, Vec<Scope>>) {
+        let chains = Chains::new(lines);
+        let strict = proxy_behind(&self.edge);
+        for leg in failed_unnoticed(&chains, &incidents) {
+            let of_line = judge(&leg.line, &self.capture, &strict);
+            incidents.extend(of_line.into_iter().find(|incident| incident.finding.scope == leg.scope));
+        }
+        let mut failed: BTreeMap<u32, Vec<Scope>> = BTreeMap::new();
+        for incident in &incidents {
+            failed.entry(incident.timeline.index).or_default().push(incident.finding.scope);
+        }
+        let incidents = settle(&chains, incidents);
+        for hop in incidents.iter().flat_map(|incident| &incident.hops) {
+            failed.entry(hop.line.index).or_default().push(hop.scope);
+        }
+        (incidents, failed)
     }
 
     fn caveats(&self) -> Vec<String> {
@@ -204,6 +258,15 @@ impl Gathered {
         }
         caveats
     }
+}
+
+/// Connections with answers of a gateway that are kept until the capture has ended.
+const GATEWAYS: usize = 4096;
+
+/// An answer by which a proxy tells that the server behind it failed.
+fn is_gateway_error(exchange: &Exchange) -> bool {
+    let status = exchange.response.as_ref().and_then(|response| response.status);
+    status.is_some_and(|status| (502..=504).contains(&status))
 }
 
 /// True where a detector could find something: anything but clean exchanges between a handshake and a close.

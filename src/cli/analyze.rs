@@ -81,7 +81,7 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
         let _ = writeln!(io::stderr(), "pcap520: {hint}");
     }
     let output = Output::open(plan.output.as_deref())?;
-    let (verdict, sources) = plan.job.analyse(&plan.job.key_logs()?, plan.records, plan.talk)?;
+    let (verdict, sources) = plan.job.analyse(&plan.job.key_logs()?, plan.records.clone(), plan.talk)?;
     let document = Document::new(&verdict, &sources, &plan.view);
     output.write(|out| write(&plan, &document, out))?;
     Ok(if plan.fail_on.matches(&document) { exit::MATCHED } else { exit::ANALYSED })

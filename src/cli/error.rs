@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::capture::{CaptureError, LinkType};
 use crate::timeline::ProfileError;
 use crate::tls::TlsError;
+use crate::verdict::LogError;
 
 /// Why a command could not do its work; each message says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         source: ProfileError,
+    },
+    /// A file that is no log of the edge.
+    #[error("{}: {source}", path.display())]
+    EdgeLog {
+        /// The path as it was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LogError,
     },
     /// Standard input is a terminal.
     #[error("standard input is a terminal; pipe a capture into it, or name a file in place of -")]

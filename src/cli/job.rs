@@ -1,8 +1,10 @@
 //! What every command that analyses captures begins with: from the command line to a verdict.
 
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
 
 use super::options::{EdgeArgs, InputArgs, SelectionArgs};
 use super::progress::Progress;
@@ -14,7 +16,7 @@ use crate::report::{Selection, Source};
 use crate::tcp::Roles;
 use crate::timeline::Edge;
 use crate::tls::{KeyLog, TrustAnchors};
-use crate::verdict::Verdict;
+use crate::verdict::{EdgeLog, Verdict};
 
 /// Captures to be analysed, and how: everything that the arguments name was looked at.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Job {
     server: Option<Server>,
     /// What the edge puts up with.
     edge: Edge,
+    /// The edge's own log.
+    edge_log: Option<EdgeLog>,
 }
 
 impl Job {
@@ -42,6 +46,7 @@ impl Job {
             ca: readable(input.ca, "name a PEM file that can be read, or leave --ca out")?,
             server: input.server,
             edge: profile(edge)?,
+            edge_log: edge.edge_log.as_deref().map(edge_log).transpose()?,
         })
     }
 
@@ -105,7 +110,7 @@ impl Job {
         }
         let (server, clients) = (self.server, self.edge.networks.clone());
         let roles = Roles { server: server.map(|server| server.address), port: server.and_then(|s| s.port), clients };
-        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records })
+        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, edge_log: self.edge_log.clone() })
     }
 }
 
@@ -141,6 +146,19 @@ impl Talk {
 pub(super) fn selection(args: SelectionArgs) -> Result<Selection, Error> {
     let cause = args.cause.map(|name| names::cause(&name).map(|entry| entry.id.to_owned())).transpose()?;
     Ok(Selection { ray: args.ray, host: args.host, cause })
+}
+
+/// The edge's own log, unpacked where it is packed.
+fn edge_log(path: &Path) -> Result<EdgeLog, Error> {
+    let advice = "name a file of Logpush's http_requests, NDJSON or packed by gzip";
+    let mut text = read(path, advice)?;
+    if text.starts_with(GZIP) {
+        let mut unpacked = Vec::new();
+        let read = MultiGzDecoder::new(text.as_slice()).take(EDGE_LOG_BYTES).read_to_end(&mut unpacked);
+        read.map_err(|source| Error::Unreadable { path: path.to_owned(), source, advice })?;
+        text = unpacked;
+    }
+    EdgeLog::parse(&text).map_err(|source| Error::EdgeLog { path: path.to_owned(), source })
 }
 
 /// The profile with what the options change in it.
@@ -207,6 +225,12 @@ fn source(summary: &Summary) -> Source {
         problems: summary.problems(),
     }
 }
+
+/// The first bytes of a gzip file (RFC 1952 section 2.3.1).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// Bytes of an unpacked log that are read: a small file can unpack to any size.
+const EDGE_LOG_BYTES: u64 = 1 << 30;
 
 /// Packets between two looks at the progress bar.
 const PACKETS_PER_LOOK: u64 = 4096;

@@ -5,6 +5,7 @@ mod completions;
 mod error;
 mod explain;
 mod extract;
+mod hops;
 mod job;
 mod man;
 mod names;
@@ -68,6 +69,7 @@ struct Cli {
 enum Command {
     Analyze(Box<analyze::Args>),
     Extract(Box<extract::Args>),
+    Hops(Box<hops::Args>),
     Explain(explain::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -79,6 +81,7 @@ impl Command {
         match self {
             Self::Analyze(args) => analyze::run(*args),
             Self::Extract(args) => extract::run(*args),
+            Self::Hops(args) => hops::run(*args),
             Self::Explain(args) => explain::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),
@@ -97,6 +100,7 @@ Examples:
   pcap520 analyze --keylog keys.txt --format json -o report.json capture.pcapng
   tcpdump -i any -w - tcp port 80 | pcap520 analyze -
   pcap520 extract -o incidents.pcapng capture.pcap
+  pcap520 hops --ray 8f3b2c1d0e9a7b65 capture.pcap
   pcap520 explain keepalive-race
 
 Exit status:

@@ -50,6 +50,13 @@ pub(super) struct EdgeArgs {
     #[arg(long, value_name = "NAME|FILE", default_value = "cloudflare")]
     pub(super) edge: String,
 
+    /// Its own log of the requests: Cloudflare Logpush's http_requests
+    ///
+    /// NDJSON, gzip or not. Needs the fields RayID and EdgeResponseStatus; EdgeServerIP, EdgeStartTimestamp and
+    /// OriginTCPHandshakeDurationMs join what TLS hides.
+    #[arg(long, value_name = "FILE")]
+    pub(super) edge_log: Option<PathBuf>,
+
     /// How long it waits for a TCP connection
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) connect_timeout: Option<f64>,

@@ -7,7 +7,7 @@ use super::job::{Job, Talk, selection};
 use super::terminal;
 use super::{Error, names};
 use crate::analysis::Records;
-use crate::report::{Detail, Document, Palette, Redaction, Style, View};
+use crate::report::{Detail, Document, Listing, Palette, Redaction, Style, View};
 
 /// Everything that an analysis needs, checked.
 #[derive(Debug)]
@@ -45,8 +45,13 @@ impl Plan {
         let to_terminal = args.output.is_none();
         Ok(Self {
             job: Job::resolve(args.input, &args.edge)?,
-            records: if args.connections { Records::OfAll } else { Records::OfIncidents },
+            records: match &args.selection.ray {
+                _ if args.connections => Records::OfAll,
+                Some(ray) => Records::OfRay(ray.clone()),
+                None => Records::OfIncidents,
+            },
             view: View {
+                connections: if args.connections { Listing::Kept } else { Listing::None },
                 redaction: if args.no_redact { Redaction::Off } else { Redaction::On },
                 selection: selection(args.selection)?,
             },

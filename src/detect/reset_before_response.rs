@@ -1,7 +1,7 @@
 //! The origin resets the connection after a request, before a byte of response.
 
 use super::case::{between, request_name};
-use super::{Actor, Case, Cause, Evidence, Finding, Scope};
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
 use crate::timeline::{Ending, Peer, RstLook, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[RESET_BEFORE_RESPONSE];
@@ -27,7 +27,11 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             scope: Scope::Exchange(exchange.number),
             at: rst.packet,
             actor: Actor::Origin,
-            confidence: case.confidence(exchange),
+            // A kernel that knows nothing of the connection lost it before: when and why is not in this capture.
+            confidence: match rst.look {
+                RstLook::NoConnection => case.confidence(exchange).min(Confidence::Likely),
+                _ => case.confidence(exchange),
+            },
             summary: format!(
                 "The origin answered {} with a reset after {waited} and not a byte of response: {look}.",
                 request_name(exchange),
@@ -51,6 +55,14 @@ mod tests {
     fn a_reset_between_request_and_response_is_found() {
         let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
         assert_eq!(told.causes(detect), ["reset-before-response"]);
+    }
+
+    #[test]
+    fn of_a_connection_that_the_origin_no_longer_knows_the_end_was_not_seen() {
+        let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::NoConnection);
+        assert_eq!(told.found_by(detect)[0].confidence, Confidence::Likely);
+        let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
+        assert_eq!(told.found_by(detect)[0].confidence, Confidence::Certain);
     }
 
     #[test]

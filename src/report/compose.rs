@@ -41,6 +41,18 @@ pub struct View {
     pub redaction: Redaction,
     /// What it is narrowed to.
     pub selection: Selection,
+    /// Whether the connections that were kept are listed.
+    pub connections: Listing,
+}
+
+/// Whether a report lists connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// Every one whose record was kept.
+    #[default]
+    Kept,
+    /// None: records were kept for another purpose.
+    None,
 }
 
 impl Document {
@@ -56,10 +68,16 @@ impl Document {
             captures: sources.iter().map(|source| composer.capture(source)).collect(),
             edge: edge(&verdict.edge),
             summary: summary(verdict, &chosen),
-            incidents: composer.incidents(&chosen),
+            incidents: composer.incidents(&chosen, &verdict.incidents),
             observations: verdict.observations.iter().map(|observation| composer.observation(observation)).collect(),
+            patterns: verdict.patterns.iter().map(|pattern| composer.pattern(pattern)).collect(),
+            requests: composer.stories(verdict, view.selection.ray.as_deref()),
+            edge_log: verdict.edge_log.as_ref().map(|comparison| composer.edge_log(comparison)),
             caveats: verdict.caveats.iter().map(|caveat| composer.redaction.text(caveat)).collect(),
-            connections: composer.connections(verdict, &view.selection),
+            connections: match view.connections {
+                Listing::Kept => composer.connections(verdict, &view.selection),
+                Listing::None => Vec::new(),
+            },
         }
     }
 }
@@ -72,7 +90,7 @@ pub(super) fn failed_exchange(incident: &verdict::Incident) -> Option<&Exchange>
     }
 }
 
-fn precision(verdict: &Verdict, sources: &[Source]) -> Precision {
+pub(super) fn precision(verdict: &Verdict, sources: &[Source]) -> Precision {
     let of_sources = sources.iter().flat_map(|source| [source.first, source.last]).flatten();
     let lines = verdict.incidents.iter().map(|incident| &incident.timeline).chain(&verdict.records);
     Precision::of(of_sources.chain(lines.flat_map(|line| [line.first.time, line.last.time])))
@@ -149,18 +167,18 @@ impl Composer {
         evidence.iter().map(one).collect()
     }
 
-    fn incidents(self, chosen: &[&verdict::Incident]) -> Vec<Incident> {
+    fn incidents(self, chosen: &[&verdict::Incident], all: &[verdict::Incident]) -> Vec<Incident> {
         // A connection with many failed exchanges is told once.
         let mut stories: HashMap<u32, Vec<timeline::Event>> = HashMap::new();
         let tell = |incident: &&verdict::Incident| {
             let line = &incident.timeline;
             let story = stories.entry(line.index).or_insert_with(|| line.story());
-            self.incident(incident, story)
+            self.incident(incident, story, all)
         };
         chosen.iter().map(tell).collect()
     }
 
-    fn incident(self, incident: &verdict::Incident, story: &[timeline::Event]) -> Incident {
+    fn incident(self, incident: &verdict::Incident, story: &[timeline::Event], all: &[verdict::Incident]) -> Incident {
         let (finding, entry, line) = (&incident.finding, incident.entry, &*incident.timeline);
         let exchange = failed_exchange(incident);
         let (timeline, timeline_left_out) = self.events(incident, story);
@@ -193,6 +211,7 @@ impl Composer {
             timeline_left_out,
             also: incident.also.iter().map(|also| self.alternative(also)).collect(),
             fix: fixes(entry, server_header(line, exchange)),
+            hops: self.hops(&incident.hops, all),
             wireshark: format!("tcp.stream eq {}", line.index),
         }
     }
@@ -240,7 +259,7 @@ impl Composer {
         (events, story.len().saturating_sub(next) as u64)
     }
 
-    fn event(self, event: &timeline::Event, start: PacketRef, left_out: u64) -> Event {
+    pub(super) fn event(self, event: &timeline::Event, start: PacketRef, left_out: u64) -> Event {
         Event {
             packet: event.packet.number,
             time: self.stamp(event.packet.time),

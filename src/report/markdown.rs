@@ -29,6 +29,7 @@ pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     for (index, incident) in document.incidents.iter().take(IN_FULL).enumerate() {
         in_full(index + 1, incident, out)?;
     }
+    list("Patterns", document.patterns.iter().map(|it| (it.kind, it.summary.as_str())), out)?;
     list("Observations", document.observations.iter().map(|it| (it.kind, it.summary.as_str())), out)?;
     let problems = document
         .captures

@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::document::{Capture, Connection, Document, Edge, Incident, Observation, Summary, Tool};
+use super::document::{
+    Capture, Connection, Document, Edge, EdgeLog, Incident, Observation, Pattern, Story, Summary, Tool,
+};
 use super::json::write_line;
 
 /// Writes the document line by line.
@@ -15,6 +17,8 @@ pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     let captures = document.captures.iter().map(Line::Capture);
     let incidents = document.incidents.iter().map(Line::Incident);
     let observations = document.observations.iter().map(Line::Observation);
+    let patterns = document.patterns.iter().map(Line::Pattern);
+    let requests = document.requests.iter().map(Line::Request);
     let connections = document.connections.iter().map(Line::Connection);
     let summary = Line::Summary(Closing {
         schema: document.schema,
@@ -22,10 +26,13 @@ pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
         edge: &document.edge,
         summary: &document.summary,
         caveats: &document.caveats,
+        edge_log: document.edge_log.as_ref(),
     });
     captures
         .chain(incidents)
+        .chain(patterns)
         .chain(observations)
+        .chain(requests)
         .chain(connections)
         .chain([summary])
         .try_for_each(|line| write_line(&line, out))
@@ -38,6 +45,8 @@ enum Line<'a> {
     Capture(&'a Capture),
     Incident(&'a Incident),
     Observation(&'a Observation),
+    Pattern(&'a Pattern),
+    Request(&'a Story),
     Connection(&'a Connection),
     Summary(Closing<'a>),
 }
@@ -51,6 +60,8 @@ struct Closing<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     caveats: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edge_log: Option<&'a EdgeLog>,
 }
 
 #[cfg(test)]

@@ -136,6 +136,7 @@ fn race_incident(line: Timeline) -> Incident {
             why_not: "the origin had sent its FIN before the request came, so the reset only follows from it"
                 .to_owned(),
         }],
+        hops: Vec::new(),
     }
 }
 
@@ -168,6 +169,7 @@ pub(super) fn handshake_failure() -> Incident {
         origin_status: 0,
         timeline: Rc::new(line),
         also: Vec::new(),
+        hops: Vec::new(),
     }
 }
 

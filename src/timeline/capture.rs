@@ -7,6 +7,9 @@ use super::{Close, Endpoint, Exchange, HandshakePhase, PacketRef, Peer, Rule, St
 /// An origin that closes sooner than this after a response did not wait for another request.
 const IDLE_NS: i64 = 20_000_000;
 
+/// Closes that are no further apart have one reason.
+const TOGETHER_NS: i64 = 5_000_000;
+
 /// Half-open connections from which on a capture is a SYN flood, where they are the greater part of all.
 const FLOOD: u64 = 1_000;
 
@@ -133,11 +136,26 @@ impl OriginFacts {
             self.closed_after_response += 1;
         }
     }
+
+    /// Idle closes without those that came together with another one: a process that ends closes all its connections
+    /// at once, however long they were idle.
+    pub fn separate_closes(&self) -> impl Iterator<Item = &IdleClose> {
+        let mut closes: Vec<&IdleClose> = self.idle_closes.iter().collect();
+        closes.sort_unstable_by_key(|close| (close.packet.time, close.packet.number));
+        let mut last = None;
+        closes.retain(|close| {
+            let together = last.is_some_and(|last| close.packet.time.nanos_since(last) < TOGETHER_NS);
+            last = Some(close.packet.time);
+            !together
+        });
+        closes.into_iter()
+    }
+
     /// The idle timeout that the origin's closes agree on, in seconds: their median, where at least two lie
     /// within a tenth of it.
     #[must_use]
     pub fn idle_timeout_s(&self) -> Option<f64> {
-        let mut idle: Vec<i64> = self.idle_closes.iter().map(|close| close.idle_ns).collect();
+        let mut idle: Vec<i64> = self.separate_closes().map(|close| close.idle_ns).collect();
         idle.sort_unstable();
         let median = *idle.get(idle.len() / 2)?;
         let near = idle.iter().filter(|&&ns| (ns - median).abs() <= median / 10).count();

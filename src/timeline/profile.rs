@@ -124,7 +124,8 @@ impl File {
         let response_timeout_s = timeout("response", response, base.response_timeout_s)?;
         // A shortest wait that is inherited goes with the timeout that is inherited.
         let least = if response.is_some() { response_timeout_s } else { base.response_least_s };
-        let tolerates = self.tolerates.map(|tolerates| tolerates.rules.iter().map(|name| rule(name)).collect()).transpose()?;
+        let tolerates =
+            self.tolerates.map(|tolerates| tolerates.rules.iter().map(|name| rule(name)).collect()).transpose()?;
         let networks = self.networks.map(|networks| networks.from.iter().map(|text| text.parse()).collect());
         if let Some(&status) = self.status.values().find(|status| !(400..600).contains(*status)) {
             return Err(ProfileError::Status(status));

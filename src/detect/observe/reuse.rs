@@ -19,8 +19,8 @@ impl Watch for KeepaliveShorter {
             let seconds = origin.idle_timeout_s()?;
             (seconds < edge.idle_timeout_s).then_some((endpoint, origin, seconds))
         })?;
-        let closes = origin.idle_closes.len();
-        let evidence = origin.idle_closes.iter().take(super::SAMPLES);
+        let closes = origin.separate_closes().count();
+        let evidence = origin.separate_closes().take(super::SAMPLES);
         Some(Observation {
             kind: "keepalive-shorter-than-edge",
             summary: format!(

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 pub use layout::Palette;
 pub(crate) use layout::{Page, Row, Tone};
 
-use super::document::{Capture, Document, Incident, Observation, Summary};
+use super::document::{Capture, Document, Incident, Observation, Pattern, Summary};
+use super::joined;
 use super::numbers::{count, duration, size, thousands};
 use super::plain::shortened;
 
@@ -43,7 +44,12 @@ pub fn write(document: &Document, style: Style, out: &mut dyn Write) -> io::Resu
     headline(&mut page, document)?;
     captures(&mut page, &document.captures)?;
     incidents(&mut page, &document.incidents, style.detail)?;
+    joined::write_stories(&mut page, &document.requests)?;
+    patterns(&mut page, &document.patterns)?;
     observations(&mut page, &document.observations)?;
+    if let Some(log) = &document.edge_log {
+        joined::write_edge_log(&mut page, log)?;
+    }
     cautions(&mut page, document)
 }
 
@@ -158,6 +164,16 @@ fn incidents(page: &mut Page<'_>, incidents: &[Incident], detail: Detail) -> io:
         }
     }
     Ok(())
+}
+
+/// What the incidents have in common.
+fn patterns(page: &mut Page<'_>, patterns: &[Pattern]) -> io::Result<()> {
+    if patterns.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.row(&Row::new(0).text(Tone::Strong, "Patterns"))?;
+    patterns.iter().try_for_each(|pattern| page.row(&Row::new(2).text(Tone::Plain, &pattern.summary)))
 }
 
 fn observations(page: &mut Page<'_>, observations: &[Observation]) -> io::Result<()> {
