@@ -5,11 +5,12 @@ PCAP520 := $${CARGO_TARGET_DIR:-target}/release/pcap520
 DEMO    := testdata/corpus/plain/keepalive-race--nginx-2s.pcap
 ROOT    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help demo test renew build deps readme
+.PHONY: help demo test bench renew build deps readme
 
 help:
 	@echo 'make demo     build, and analyze a capture with a 520 in it'
 	@echo 'make test     format, lints and all tests'
+	@echo 'make bench    what each room costs, and the whole program against its peers'
 	@echo 'make renew    write the schema and the snapshots anew, to be looked at with git diff'
 	@echo 'make build    the release program, target/release/pcap520'
 	@echo 'make deps     install libpcap where it is missing (Debian, Ubuntu)'
@@ -22,6 +23,16 @@ test: deps
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
+
+# Rooms on traffic of their own making; then the program against the floor, cat and the peers that are installed,
+# where there is a bench with captures for it.
+BENCH    ?= ../shared/bench
+CAPTURES ?= $(wildcard $(BENCH)/*.pcap)
+bench: build
+	$(CARGO) bench --locked --bench rooms
+	@if [ -x '$(BENCH)/compare' ]; then \
+	  for capture in $(CAPTURES); do '$(BENCH)/compare' "$(PCAP520)" "$$capture"; done; \
+	fi
 
 # The files that tests hold the program's output against.
 renew: deps

@@ -43,17 +43,34 @@
 //! assert_eq!(verdict.incidents[0].finding.cause.0, "keepalive-race");
 //! # Ok::<(), pcap520::capture::CaptureError>(())
 //! ```
-#![deny(unsafe_code, unused_must_use)]
+#![forbid(unsafe_code)]
+#![deny(unused_must_use)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 #![warn(missing_docs)]
 
 pub mod analysis;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod capture;
 pub mod cli;
 pub mod detect;
 pub mod http;
 pub mod report;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod tcp;
 pub mod timeline;
 pub mod tls;
 pub mod verdict;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod wire;

@@ -34,6 +34,13 @@ fn tls_captures_without_keys_raise_no_false_alarm() {
 }
 
 #[test]
+fn mended_mistakes_raise_no_false_alarm_without_keys() {
+    let score = score("lab", Keys::Withheld);
+    let false_alarms: Vec<_> = score.complaints.iter().filter(|line| line.contains("false alarm")).collect();
+    assert!(false_alarms.is_empty(), "{false_alarms:#?}");
+}
+
+#[test]
 fn every_verdict_has_its_proof_in_the_capture() {
     for folder in ["plain", "tls", "lab"] {
         for (name, report) in reports(folder) {

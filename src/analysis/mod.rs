@@ -12,8 +12,8 @@ use std::rc::Rc;
 use crate::capture::{LinkType, Packet};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
-use crate::tcp::{Roles, Table};
-use crate::timeline::{Capture, Edge, End, Exchange, PacketRef, Start, Timeline, Visibility};
+use crate::tcp::{self, Roles, Table};
+use crate::timeline::{Capture, Direction, Edge, End, Exchange, HalfOpen, PacketRef, Start, Timeline, Visibility};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{
     Census, Chains, EdgeLog, Incident, Verdict, failed_unnoticed, judge, patterns, proxy_behind, settle,
@@ -116,13 +116,15 @@ impl Analysis {
         }
         self.packets += 1;
         capture.last = capture.last.max(packet.time);
-        match self.decoder.decode(packet) {
+        match &self.decoder.decode(packet) {
             Decoded::Tcp(segment) => {
                 let (keys, trust) = (&self.options.keys, &self.options.trust);
-                let findings = &mut self.findings;
-                self.table.segment(at, &segment, || Session::new(keys, trust), &mut |line| findings.end(line));
+                self.table.segment(at, segment, || Session::new(keys, trust), &mut self.findings);
             }
-            Decoded::Icmp(error) => self.table.icmp(at, &error),
+            Decoded::Icmp(error) => {
+                let (keys, trust) = (&self.options.keys, &self.options.trust);
+                self.table.icmp(at, error, || Session::new(keys, trust));
+            }
             Decoded::Other(Reason::UnknownLink) => *self.unknown_links.entry(packet.link).or_default() += 1,
             Decoded::Other(_) => {}
         }
@@ -145,7 +147,8 @@ impl Analysis {
     pub fn finish(self) -> Verdict {
         let connections = self.table.connections();
         let mut findings = self.findings;
-        self.table.finish(&mut |line| findings.end(line));
+        let (keys, trust) = (&self.options.keys, &self.options.trust);
+        self.table.finish(|| Session::new(keys, trust), &mut findings);
         let mut verdict = findings.verdict(connections);
         let unknown = self.unknown_links.iter();
         verdict
@@ -157,8 +160,8 @@ impl Analysis {
     }
 }
 
-impl Gathered {
-    fn end(&mut self, line: Timeline) {
+impl tcp::Records for Gathered {
+    fn ended(&mut self, line: Timeline) {
         self.capture.learn(&line);
         self.exchanges += line.folded + line.exchanges.len() as u64;
         self.exchanges_ok += line.folded + line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
@@ -193,6 +196,17 @@ impl Gathered {
         }
     }
 
+    fn given_up(&mut self, half_open: &HalfOpen) -> bool {
+        if self.records == Records::OfAll {
+            return false;
+        }
+        self.given_up += 1;
+        self.capture.learn_half_open(half_open);
+        true
+    }
+}
+
+impl Gathered {
     fn verdict(mut self, connections: u64) -> Verdict {
         let suspects = std::mem::take(&mut self.suspects);
         let gateways = std::mem::take(&mut self.gateways);
@@ -273,7 +287,8 @@ fn is_gateway_error(exchange: &Exchange) -> bool {
 fn is_suspect(line: &Timeline) -> bool {
     let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
     let reset = matches!(line.end(), End::ResetByOrigin | End::ResetByEdge);
-    let forged = line.closes().count() > 2;
+    let closes = |direction: &Direction| direction.fins.len() + direction.rsts.len();
+    let forged = closes(&line.direction.edge) + closes(&line.direction.origin) > 2;
     let exchanges =
         line.exchanges.iter().any(|exchange| !exchange.clean() && exchange.visibility != Visibility::Obscured);
     let coded = line.exchanges.last().and_then(|last| last.response.as_ref());

@@ -1,5 +1,7 @@
 //! The layers above TCP on one connection: TLS where it is spoken, then HTTP.
 
+use std::borrow::Cow;
+
 use crate::http::Http;
 use crate::tcp::Application;
 use crate::timeline::{Mark, Peer, Timeline};
@@ -41,12 +43,15 @@ impl Session {
     /// more than a banner.
     fn decide(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8]) {
         let Spoken::Undecided(steps) = &self.spoken else { return };
+        let begins = bytes.get(..bytes.len().min(BANNER_LIMIT + 1)).unwrap_or_default();
         let heard = |step: &Step| match step {
             Step::Data(peer, bytes, _) if *peer == from => bytes.clone(),
             _ => Vec::new(),
         };
-        let mut first: Vec<u8> = steps.iter().flat_map(heard).collect();
-        first.extend_from_slice(bytes.get(..bytes.len().min(BANNER_LIMIT + 1)).unwrap_or_default());
+        let first: Cow<'_, [u8]> = match steps.as_slice() {
+            [] => begins.into(),
+            steps => steps.iter().flat_map(heard).chain(begins.iter().copied()).collect::<Vec<u8>>().into(),
+        };
         let spoken = match (tls::probe(from, &first), from) {
             (Probe::Certain, _) => Spoken::Tls(Box::new(tls::Session::new(self.keys.clone(), self.trust.clone()))),
             (Probe::Unsure, _) => return,

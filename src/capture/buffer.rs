@@ -32,7 +32,7 @@ impl Buffer {
 
     /// Bytes that were read and not consumed.
     pub(super) fn available(&self) -> usize {
-        self.end - self.start
+        self.end.saturating_sub(self.start)
     }
 
     /// Bytes taken from the file so far, as they are stored.
@@ -68,8 +68,8 @@ impl Buffer {
     pub(super) fn consume(&mut self, len: usize) -> Range<usize> {
         let len = len.min(self.available());
         let from = self.start;
-        self.start += len;
-        self.offset += len as u64;
+        self.start = self.start.saturating_add(len);
+        self.offset = self.offset.saturating_add(len as u64);
         from..self.start
     }
 
@@ -82,7 +82,8 @@ impl Buffer {
             if !self.fill(1)? {
                 return Ok(false);
             }
-            len -= self.consume(usize::try_from(len).unwrap_or(usize::MAX)).len() as u64;
+            let passed = self.consume(usize::try_from(len).unwrap_or(usize::MAX)).len();
+            len = len.saturating_sub(passed as u64);
         }
         Ok(true)
     }
@@ -100,7 +101,7 @@ impl Buffer {
             let room = self.block.get_mut(self.end..).unwrap_or_default();
             match self.source.read(room) {
                 Ok(0) => return Ok(false),
-                Ok(n) => self.end += n,
+                Ok(n) => self.end = self.end.saturating_add(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -112,13 +113,13 @@ impl Buffer {
     fn make_room(&mut self) {
         if self.start > 0 {
             self.block.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
+            self.end = self.available();
             self.start = 0;
         }
         if self.offset > 0 && self.block.len() < BLOCK {
             self.block.resize(BLOCK, 0);
         } else if self.end == self.block.len() {
-            self.block.resize(self.block.len() * 2, 0);
+            self.block.resize(self.block.len().saturating_mul(2), 0);
         }
     }
 }

@@ -64,8 +64,9 @@ impl Filter {
     fn compile_for(&mut self, link: LinkType) -> Result<usize, CaptureError> {
         let refused = |reason| CaptureError::FilterLink { expression: self.expression.clone(), link, reason };
         let program = compile(&self.expression, link).map_err(refused)?;
+        let index = self.programs.len();
         self.programs.push(program);
-        Ok(self.programs.len() - 1)
+        Ok(index)
     }
 }
 

@@ -100,7 +100,7 @@ impl Input {
                     let secrets = self.feeds.get(index).map_or(&[][..], |feed| feed.bytes(range));
                     return Ok(Some(Item::Secrets(secrets)));
                 }
-                Record::Numbered => self.number += 1,
+                Record::Numbered => self.number = self.number.saturating_add(1),
                 Record::End => self.current = None,
             }
         }
@@ -141,7 +141,7 @@ impl Input {
 
     #[inline]
     fn packet(&mut self, index: usize, header: Header) -> Item<'_> {
-        self.number += 1;
+        self.number = self.number.saturating_add(1);
         let Header { time, link, wire_len, .. } = header;
         let data = self.feeds.get_mut(index).map_or(&[][..], |feed| {
             feed.summary.count(&header);

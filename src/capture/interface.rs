@@ -74,9 +74,9 @@ impl Clock {
     /// The point in time at which the clock shows `ticks`.
     pub(super) fn time(self, ticks: u64) -> Time {
         let nanos = match self.unit {
-            Unit::Nanoseconds(tick) => u128::from(ticks) * u128::from(tick),
-            Unit::Fraction(divisor) => u128::from(ticks) / divisor,
-            Unit::Binary(shift) => (u128::from(ticks) * 1_000_000_000) >> shift,
+            Unit::Nanoseconds(tick) => u128::from(ticks).saturating_mul(tick.into()),
+            Unit::Fraction(divisor) => u128::from(ticks).checked_div(divisor).unwrap_or(0),
+            Unit::Binary(shift) => u128::from(ticks).saturating_mul(1_000_000_000) >> shift,
         };
         let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
         Time(nanos.saturating_add(self.offset_s.saturating_mul(1_000_000_000)))
@@ -103,7 +103,7 @@ impl Unit {
         } else if let Some(tick) = 9_u8.checked_sub(power) {
             Self::Nanoseconds(10_u32.pow(tick.into()))
         } else {
-            Self::Fraction(10_u128.saturating_pow(u32::from(power) - 9))
+            Self::Fraction(10_u128.saturating_pow(u32::from(power).saturating_sub(9)))
         }
     }
 }

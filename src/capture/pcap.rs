@@ -75,19 +75,21 @@ impl Pcap {
             let len = captured as usize;
             if len > MAX_PACKET_BYTES {
                 return Err(Damage::TooLong {
-                    packet: self.packets + 1,
+                    packet: self.packets.saturating_add(1),
                     offset: buffer.offset(),
                     len: captured.into(),
                 });
             }
-            if !self.fill(buffer, header_len + len)? {
+            if !self.fill(buffer, header_len.saturating_add(len))? {
                 return Err(self.cut(buffer));
             }
             let fraction = i64::from(order.u32([f0, f1, f2, f3]));
-            self.packets += 1;
+            self.packets = self.packets.saturating_add(1);
             buffer.consume(header_len);
             return Ok(Record::Packet(Header {
-                time: Time(i64::from(seconds) * 1_000_000_000 + fraction * tick),
+                time: Time(
+                    i64::from(seconds).saturating_mul(1_000_000_000).saturating_add(fraction.saturating_mul(tick)),
+                ),
                 link,
                 wire_len: order.u32([w0, w1, w2, w3]).max(captured),
                 data: buffer.consume(len),
@@ -116,13 +118,13 @@ impl Pcap {
     fn fill(&self, buffer: &mut Buffer, len: usize) -> Result<bool, Damage> {
         buffer.fill(len).map_err(|error| Damage::Unreadable {
             packets: self.packets,
-            offset: buffer.offset() + buffer.available() as u64,
+            offset: buffer.offset().saturating_add(buffer.available() as u64),
             reason: error.to_string(),
         })
     }
 
     fn cut(&self, buffer: &Buffer) -> Damage {
-        Damage::EndsInsidePacket { packet: self.packets + 1, offset: buffer.offset() }
+        Damage::EndsInsidePacket { packet: self.packets.saturating_add(1), offset: buffer.offset() }
     }
 }
 

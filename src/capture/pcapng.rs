@@ -116,7 +116,7 @@ impl Pcapng {
         let bytes = buffer.ahead().get(..len).unwrap_or_default();
         let read = self.read(block.kind, bytes).map_err(|reason| self.bad(buffer, reason))?;
         let from = buffer.consume(len).start;
-        let within = |range: Range<usize>| from + range.start..from + range.end;
+        let within = |range: Range<usize>| from.saturating_add(range.start)..from.saturating_add(range.end);
         Ok(read.map(|record| match record {
             Record::Packet(header) => Record::Packet(Header { data: within(header.data), ..header }),
             Record::Secrets(range) => Record::Secrets(within(range)),
@@ -171,7 +171,7 @@ impl Pcapng {
         let (id, ticks, captured, wire_len, at) = if kind == SIMPLE_PACKET {
             let [wire_len] = order.words(body).ok_or(SHORT)?;
             let snap_len = self.interfaces.first().map_or(0, |interface| interface.described.snap_len);
-            let stored = u32::try_from(body.len() - 4).unwrap_or(u32::MAX);
+            let stored = u32::try_from(body.len().saturating_sub(4)).unwrap_or(u32::MAX);
             let cut = if snap_len == 0 { u32::MAX } else { snap_len };
             (0, None, wire_len.min(stored).min(cut), wire_len, 4)
         } else {
@@ -186,8 +186,8 @@ impl Pcapng {
         }
         self.interface = id;
         self.last = ticks.map_or(self.last, |ticks| interface.clock.time(ticks));
-        self.packets += 1;
-        let data = BODY + at..BODY + end;
+        self.packets = self.packets.saturating_add(1);
+        let data = BODY.saturating_add(at)..BODY.saturating_add(end);
         Ok(Header { time: self.last, link: interface.described.link, wire_len: wire_len.max(captured), data })
     }
 
@@ -197,13 +197,13 @@ impl Pcapng {
     }
 
     fn unreadable(&self, buffer: &Buffer, error: &io::Error) -> Damage {
-        let offset = buffer.offset() + buffer.available() as u64;
+        let offset = buffer.offset().saturating_add(buffer.available() as u64);
         Damage::Unreadable { packets: self.packets, offset, reason: error.to_string() }
     }
 
     fn too_long(&self, buffer: &Buffer, block: Block) -> Damage {
         if block.is_packet() {
-            Damage::TooLong { packet: self.packets + 1, offset: buffer.offset(), len: block.len }
+            Damage::TooLong { packet: self.packets.saturating_add(1), offset: buffer.offset(), len: block.len }
         } else {
             self.bad(buffer, "is longer than any such block may be")
         }
@@ -214,7 +214,7 @@ impl Pcapng {
     }
 
     fn cut(&self, buffer: &Buffer) -> Damage {
-        Damage::EndsInsidePacket { packet: self.packets + 1, offset: buffer.offset() }
+        Damage::EndsInsidePacket { packet: self.packets.saturating_add(1), offset: buffer.offset() }
     }
 
     fn cut_block(&self, buffer: &Buffer) -> Damage {
@@ -258,7 +258,7 @@ fn trailer_fits(order: Order, trailer: [u8; 4], len: usize) -> bool {
 fn key_log(order: Order, body: &[u8]) -> Option<Range<usize>> {
     let [kind, len] = order.words(body)?;
     let start = BODY + 8;
-    let end = start.saturating_add(len as usize).min(BODY + body.len());
+    let end = start.saturating_add(len as usize).min(BODY.saturating_add(body.len()));
     (kind == TLS_KEY_LOG).then_some(start..end)
 }
 

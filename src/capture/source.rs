@@ -3,19 +3,27 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read, Stdin};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::ahead::Ahead;
 use super::unpack::Zstd;
 
 /// The name that stands for standard input.
 pub(super) const STANDARD_INPUT: &str = "-";
 
 /// An opened capture: reads its bytes, unpacked.
-pub(super) enum Source {
+pub(super) struct Source {
+    bytes: Bytes,
+    /// Bytes taken from the file so far.
+    taken: Arc<AtomicU64>,
+}
+
+enum Bytes {
     Clear(Raw),
-    Gzip(Box<MultiGzDecoder<BufReader<Raw>>>),
-    Zstd(Box<Zstd<BufReader<Raw>>>),
+    Packed(Ahead),
 }
 
 impl Source {
@@ -30,29 +38,26 @@ impl Source {
             Handle::File(File::open(path)?)
         };
         let raw = Raw::peek(handle)?;
-        Ok(match raw.peeked {
-            [0x1f, 0x8b, ..] => Self::Gzip(Box::new(MultiGzDecoder::new(packed(raw)))),
-            ZSTD_MAGIC | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Self::Zstd(Box::new(Zstd::new(packed(raw)))),
-            _ => Self::Clear(raw),
-        })
+        let taken = Arc::clone(&raw.taken);
+        let bytes = match raw.peeked {
+            [0x1f, 0x8b, ..] => Bytes::Packed(Ahead::new(MultiGzDecoder::new(packed(raw)))),
+            ZSTD_MAGIC | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Bytes::Packed(Ahead::new(Zstd::new(packed(raw)))),
+            _ => Bytes::Clear(raw),
+        };
+        Ok(Self { bytes, taken })
     }
 
     /// Bytes taken from the file so far, as they are stored.
     pub(super) fn bytes_read(&self) -> u64 {
-        match self {
-            Self::Clear(raw) => raw.taken,
-            Self::Gzip(gzip) => gzip.get_ref().get_ref().taken,
-            Self::Zstd(zstd) => zstd.inner().get_ref().taken,
-        }
+        self.taken.load(Ordering::Relaxed)
     }
 }
 
 impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Clear(raw) => raw.read(buffer),
-            Self::Gzip(gzip) => gzip.read(buffer),
-            Self::Zstd(zstd) => zstd.read(buffer),
+        match &mut self.bytes {
+            Bytes::Clear(raw) => raw.read(buffer),
+            Bytes::Packed(ahead) => ahead.read(buffer),
         }
     }
 }
@@ -63,7 +68,7 @@ pub(super) struct Raw {
     peeked: [u8; 4],
     /// The part of `peeked` that is still to be handed out.
     pending: std::ops::Range<usize>,
-    taken: u64,
+    taken: Arc<AtomicU64>,
 }
 
 impl Raw {
@@ -73,12 +78,12 @@ impl Raw {
         while let Some(rest) = peeked.get_mut(len..).filter(|rest| !rest.is_empty()) {
             match handle.read(rest) {
                 Ok(0) => break,
-                Ok(n) => len += n,
+                Ok(n) => len = len.saturating_add(n),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(Self { handle, peeked, pending: 0..len, taken: len as u64 })
+        Ok(Self { handle, peeked, pending: 0..len, taken: Arc::new(AtomicU64::new(len as u64)) })
     }
 }
 
@@ -86,11 +91,11 @@ impl Read for Raw {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if !self.pending.is_empty() {
             let n = self.peeked.get(self.pending.clone()).unwrap_or_default().read(buffer)?;
-            self.pending.start += n;
+            self.pending.start = self.pending.start.saturating_add(n);
             return Ok(n);
         }
         let n = self.handle.read(buffer)?;
-        self.taken += n as u64;
+        self.taken.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }
 }

@@ -63,8 +63,8 @@ impl Summary {
     /// Counts one packet.
     #[inline]
     pub(super) fn count(&mut self, packet: &Header) {
-        self.packets += 1;
-        self.bytes += u64::from(packet.wire_len);
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(packet.wire_len.into());
         self.first = Some(self.first.map_or(packet.time, |first| first.min(packet.time)));
         self.last = self.last.max(Some(packet.time));
         if packet.data.len() < packet.wire_len as usize {
@@ -95,7 +95,7 @@ impl Summary {
 
     fn count_cut(&mut self, captured: usize) {
         let cut = self.cut.get_or_insert(Cut { packets: 0, shortest: captured, longest: captured });
-        cut.packets += 1;
+        cut.packets = cut.packets.saturating_add(1);
         cut.shortest = cut.shortest.min(captured);
         cut.longest = cut.longest.max(captured);
     }

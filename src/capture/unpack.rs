@@ -18,10 +18,6 @@ impl<R: BufRead> Zstd<R> {
         Self { packed, frame: FrameDecoder::new(), failed: None }
     }
 
-    pub(super) fn inner(&self) -> &R {
-        &self.packed
-    }
-
     /// Begins the next frame that holds data; false at the end of the input.
     fn next_frame(&mut self) -> io::Result<bool> {
         while !self.packed.fill_buf()?.is_empty() {

@@ -80,7 +80,7 @@ impl<W: Write> Writer<W> {
     ) -> io::Result<()> {
         let nanoseconds = u64::try_from(time.0).unwrap_or(0);
         let captured = u32::try_from(data.len()).map_err(io::Error::other)?;
-        let mut body = Vec::with_capacity(data.len() + 64);
+        let mut body = Vec::with_capacity(data.len().saturating_add(64));
         for word in [interface, (nanoseconds >> 32) as u32, nanoseconds as u32, captured, wire_len] {
             body.extend_from_slice(&word.to_le_bytes());
         }
@@ -102,7 +102,7 @@ impl<W: Write> Writer<W> {
         self.out.write_all(&kind.to_le_bytes())?;
         self.out.write_all(&len)?;
         self.out.write_all(body)?;
-        self.out.write_all([0; 3].get(..padded - body.len()).unwrap_or_default())?;
+        self.out.write_all([0; 3].get(..padded.saturating_sub(body.len())).unwrap_or_default())?;
         self.out.write_all(&len)
     }
 }

@@ -66,21 +66,36 @@ impl<'a> Case<'a> {
     pub fn reaction(&self, exchange: &Exchange) -> Reaction {
         let Some(response) = &exchange.response else { return Reaction::Unknown };
         let seen = response.start.packet.number;
-        let next = self.line.exchanges.iter().find(|later| {
-            later.number > exchange.number && later.request.start.packet.number > response.latest.packet.number
-        });
+        // Where nothing but the close ends it, the next request says that the edge took it for complete before.
+        let taken_from = match (response.framing, response.head_end) {
+            (Framing::UntilClose, Some(head_end)) => head_end.packet.number,
+            _ => response.latest.packet.number,
+        };
+        let next = self
+            .line
+            .exchanges
+            .iter()
+            .find(|later| later.number > exchange.number && later.request.start.packet.number > taken_from);
         if let Some(next) = next {
             return Reaction::CarriedOn(next.request.start.packet);
         }
         let origin_left = self.line.first_close(Peer::Origin).map(|close| close.packet().number);
+        // A FIN after a whole response ends a connection that either side had announced to close: no answer to it.
+        let announced = response.end.is_some() && (exchange.request.close || response.close);
         let edge_left = self.line.closes().find(|close| {
             close.from() == Peer::Edge
                 && close.packet().number > seen
                 && close.packet().seconds_since(response.latest.packet) < REACTION_S
                 && (matches!(close, Close::Rst { .. })
-                    || origin_left.is_none_or(|origin| close.packet().number < origin))
+                    || (!announced && origin_left.is_none_or(|origin| close.packet().number < origin)))
         });
         edge_left.map_or(Reaction::Unknown, |close| Reaction::Left(close.packet()))
+    }
+
+    /// True where this packet is the edge's reset.
+    #[must_use]
+    pub fn is_reset(&self, packet: PacketRef) -> bool {
+        self.line.direction.edge.rsts.iter().any(|rst| rst.packet == packet)
     }
 
     /// The confidence of a verdict on this exchange, were its content known: without keys it is only likely.

@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
-use crate::timeline::{Deviation, Exchange, H2, PacketRef, Peer, Rule};
+use crate::timeline::{Deviation, Exchange, H2, H2Error, PacketRef, Peer, Rule, StreamReset};
 
 pub(super) const CAUSES: &[Cause] = &[H2_PROTOCOL_ERROR];
 
@@ -52,10 +52,15 @@ fn accepted(case: &Case<'_>, exchange: &Exchange) -> bool {
 /// The edge says that the origin broke the protocol, and the rule itself was not seen.
 fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
     let unfinished = exchange.response.as_ref().is_none_or(|response| response.end.is_none());
-    let reset = h2
-        .resets
-        .iter()
-        .find(|reset| reset.from == Peer::Edge && reset.error.blames_peer() && Some(reset.stream) == exchange.stream);
+    // What comes on a stream behind its end costs nobody the response (RFC 9113 section 5.1).
+    let late = |reset: &StreamReset| {
+        let ended = exchange.response.as_ref().and_then(|response| response.end);
+        reset.error == H2Error::STREAM_CLOSED && ended.is_some_and(|end| end.packet.number < reset.packet.number)
+    };
+    let reset = h2.resets.iter().find(|reset| {
+        let blames = reset.from == Peer::Edge && reset.error.blames_peer();
+        blames && Some(reset.stream) == exchange.stream && !late(reset)
+    });
     if let Some(reset) = reset {
         let what = format!("the edge resets the stream with {}", reset.error);
         return Some(finding(case, exchange, reset.packet, what, Vec::new()));

@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Evidence, Finding, Reaction, Scope};
-use crate::timeline::{Rule, Spoken};
+use crate::timeline::{Crash, Rule, Spoken};
 
 pub(super) const CAUSES: &[Cause] = &[HTTP09_RESPONSE];
 
@@ -20,7 +20,10 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             continue;
         }
         let preview = if response.preview.is_empty() { &broken.bytes } else { &response.preview };
-        let spoken = Spoken::of(preview);
+        let spoken = match Crash::of(preview) {
+            Some(crash) => crash.to_string(),
+            None => Spoken::of(preview).to_string(),
+        };
         let quoted = quote(preview);
         findings.push(Finding {
             cause: HTTP09_RESPONSE,
@@ -70,5 +73,13 @@ mod tests {
         let found = told.fin(Peer::Origin).found_by(detect);
         assert_eq!(found.len(), 1);
         assert!(found[0].summary.contains("with SSH and no status line"), "{}", found[0].summary);
+    }
+
+    #[test]
+    fn the_output_of_a_crashed_program_is_named() {
+        let told = connected().request("GET", "/").response(200, 5, 5);
+        let told = told.breaking(Rule::NoStatusLine, b"Traceback (most recent call last):\n  File \"/srv/app.py\"");
+        let found = told.fin(Peer::Origin).found_by(detect);
+        assert!(found[0].summary.contains("with a Python traceback and no status line"), "{}", found[0].summary);
     }
 }

@@ -3,7 +3,7 @@
 use super::case::request_name;
 use super::http09_response::quote;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
-use crate::timeline::{Deviation, Exchange, Rule};
+use crate::timeline::{Crash, Deviation, Exchange, Response, Rule};
 
 pub(super) const CAUSES: &[Cause] = &[
     MALFORMED_STATUS_LINE,
@@ -21,37 +21,34 @@ const DUPLICATE_HEADER: Cause = Cause("duplicate-header");
 const CONFLICTING_FRAMING: Cause = Cause("conflicting-framing");
 const MALFORMED_CHUNK: Cause = Cause("malformed-chunk");
 
-/// The first rule of each kind that a response broke, unless the edge took the response: it tolerates the rule
-/// and did not leave, or it went on with the connection.
+/// The first rule that a response broke, unless the edge took the response: it tolerates the rule and did not
+/// leave, or it went on with the connection. A rule that the edge tolerates yields to one that it does not.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
-    case.line.exchanges.iter().flat_map(|exchange| judge(case, exchange)).collect()
+    case.line.exchanges.iter().filter_map(|exchange| judge(case, exchange)).collect()
 }
 
-fn judge(case: &Case<'_>, exchange: &Exchange) -> Vec<Finding> {
-    let Some(response) = &exchange.response else { return Vec::new() };
+fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
+    let response = exchange.response.as_ref()?;
     let reaction = case.reaction(exchange);
-    let mut findings: Vec<Finding> = Vec::new();
-    for deviation in &response.deviations {
-        let Some(cause) = cause(deviation.rule) else { continue };
-        let known = findings.iter().any(|finding| finding.cause == cause);
-        if known || taken(case, deviation.rule, reaction) {
-            continue;
-        }
-        findings.push(finding(case, exchange, deviation, cause, reaction));
-    }
-    findings
+    let broken = response.deviations.iter().filter_map(|deviation| Some((deviation, cause(deviation.rule)?)));
+    let fatal = broken.filter(|(deviation, _)| !taken(case, response, deviation, reaction));
+    let (first, cause) = fatal.min_by_key(|(deviation, _)| case.edge.tolerates.contains(&deviation.rule))?;
+    Some(finding(case, exchange, first, cause, reaction))
 }
 
 /// True where the edge could live with it: what RFC 9112 forbids but the edge's parser takes counts only where
 /// the edge left.
-fn taken(case: &Case<'_>, rule: Rule, reaction: Reaction) -> bool {
-    if case.origin().is_some_and(|origin| origin.taken.contains(&rule)) {
+fn taken(case: &Case<'_>, response: &Response, deviation: &Deviation, reaction: Reaction) -> bool {
+    let before = || (deviation.rule, deviation.words().to_vec());
+    if case.origin().is_some_and(|origin| origin.taken.contains(&before())) {
         return true;
     }
+    let tolerated = case.edge.tolerates.contains(&deviation.rule);
     match reaction {
         Reaction::CarriedOn(_) => true,
-        Reaction::Left(_) => false,
-        Reaction::Unknown => case.edge.tolerates.contains(&rule),
+        // A FIN after a whole response is how every connection ends: no complaint about what edges take.
+        Reaction::Left(packet) => tolerated && response.end.is_some() && !case.is_reset(packet),
+        Reaction::Unknown => tolerated,
     }
 }
 
@@ -66,6 +63,7 @@ fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: C
     if let Reaction::Left(packet) = reaction {
         evidence.push(Evidence::new(packet, "the edge leaves the connection"));
     }
+    let printed = Crash::of(&deviation.bytes).map_or_else(String::new, |crash| format!(", which looks like {crash}"));
     let tolerated = case.edge.tolerates.contains(&rule);
     Finding {
         cause,
@@ -74,7 +72,7 @@ fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: C
         actor: Actor::Origin,
         confidence: if tolerated { Confidence::Likely } else { case.confidence(exchange) },
         summary: format!(
-            "The origin's response to {} {}: \"{quoted}\" ({}).",
+            "The origin's response to {} {}: \"{quoted}\"{printed} ({}).",
             request_name(exchange),
             rule.text(),
             rule.section(),
@@ -138,6 +136,7 @@ mod tests {
     fn what_the_edge_tolerates_counts_only_where_it_left() {
         let told = || connected().request("GET", "/").response(200, 5, 5).breaking(Rule::LineFeedAlone, b"A: b\n");
         assert!(told().fin(Peer::Origin).fin(Peer::Edge).found_by(detect).is_empty());
+        assert!(told().fin(Peer::Edge).found_by(detect).is_empty());
         assert_eq!(told().rst(Peer::Edge, RstLook::Abort).causes(detect), ["malformed-header"]);
     }
 
@@ -150,9 +149,25 @@ mod tests {
     #[test]
     fn what_the_edge_took_before_it_takes_again() {
         let told = connected().with(|told| {
-            told.facts().taken.insert(Rule::FieldNoColon);
+            told.facts().taken.insert((Rule::FieldNameNotToken, b"X@A".to_vec()));
         });
-        let told = told.request("GET", "/").response(200, 5, 5).breaking(Rule::FieldNoColon, b"X");
+        let told = told.request("GET", "/").response(200, 5, 5).breaking(Rule::FieldNameNotToken, b"X@A: 2");
+        assert!(told.fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn what_the_edge_took_before_says_nothing_of_other_words() {
+        let told = connected().with(|told| {
+            told.facts().taken.insert((Rule::FieldNameNotToken, b"X@A".to_vec()));
+        });
+        let told = told.request("GET", "/").response(200, 5, 5).breaking(Rule::FieldNameNotToken, b"X A: 2");
+        assert_eq!(told.fin(Peer::Edge).causes(detect), ["malformed-header"]);
+    }
+
+    #[test]
+    fn a_close_that_was_announced_is_no_complaint() {
+        let told = connected().request("GET", "/").response(200, 5, 5).breaking(Rule::LineFeedAlone, b"A: b\n");
+        let told = told.with(|told| told.last_response().close = true);
         assert!(told.fin(Peer::Edge).found_by(detect).is_empty());
     }
 

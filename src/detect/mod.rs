@@ -25,6 +25,7 @@ mod keepalive_race;
 mod malformed_response;
 mod middlebox_reset;
 mod mtu_blackhole;
+mod negotiation;
 pub mod observe;
 mod reset_before_response;
 mod reset_mid_response;
@@ -39,6 +40,8 @@ mod tls_handshake_broken;
 mod tls_not_spoken;
 mod truncated_response;
 mod unsolicited_response;
+
+use http09_response::quote;
 
 pub use case::{Case, Reaction, span};
 pub use finding::{Actor, Cause, Confidence, Evidence, Finding, Observation, Scope};

@@ -17,7 +17,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         if rst.sender != RstSender::Claimed {
             continue;
         }
-        let came = progress(exchange, response);
+        let came = progress(case, exchange, response);
         findings.push(Finding {
             cause: RESET_MID_RESPONSE,
             scope: Scope::Exchange(exchange.number),
@@ -44,8 +44,12 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// How much of a response came, against what it announced.
-pub(super) fn progress(exchange: &Exchange, response: &Response) -> String {
+pub(super) fn progress(case: &Case<'_>, exchange: &Exchange, response: &Response) -> String {
     use crate::timeline::Framing;
+    let cut = case.line.tls.as_ref().and_then(|tls| tls.cut_record);
+    if let Some(cut) = cut.filter(|cut| response.head_end.is_none() && cut.start.offset >= response.start.offset) {
+        return cut.to_string();
+    }
     if exchange.visibility == Visibility::Inferred {
         return "encrypted, so its length is not known".to_owned();
     }

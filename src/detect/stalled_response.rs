@@ -26,7 +26,7 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     if !case.edge.waited_long_enough(left.seconds_since(latest)) {
         return None;
     }
-    let came = progress(exchange, response);
+    let came = progress(case, exchange, response);
     Some(Finding {
         cause: STALLED_RESPONSE,
         scope: Scope::Exchange(exchange.number),

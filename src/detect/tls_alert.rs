@@ -1,7 +1,10 @@
 //! A fatal TLS alert ends the handshake: handshake_failure (40) and all others, with the phase they came in.
 
+use super::case::request_name;
+use super::http09_response::quote;
+use super::negotiation::{negotiation, versions};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Alert, HandshakePhase, Peer, Tls, TlsVersion};
+use crate::timeline::{Alert, ClientHello, HandshakePhase, Peer, Tls};
 
 pub(super) const CAUSES: &[Cause] = &[
     TLS_HANDSHAKE_FAILURE,
@@ -29,11 +32,11 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         let in_time = alert.from == Peer::Edge || alert.packet.number < edge_left;
         alert.fatal() && alert.phase < HandshakePhase::Established && in_time
     });
-    if let Some(finding) = version_not_offered(tls) {
+    if let Some(finding) = version_not_offered(case, tls) {
         return vec![finding];
     }
     let Some(alert) = fatal.filter(|_| tls.client_hello.is_some()) else {
-        return session_broken(case, tls).into_iter().collect();
+        return unreadable(case, tls).or_else(|| session_broken(case, tls)).into_iter().collect();
     };
     let Some(cause) = cause(case, tls, alert) else { return Vec::new() };
     vec![finding(case, tls, alert, cause)]
@@ -41,7 +44,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 
 /// The origin chooses a version that the edge did not offer (RFC 8446 section 4.2.1): the handshake fails by that,
 /// whatever either side does next.
-fn version_not_offered(tls: &Tls) -> Option<Finding> {
+fn version_not_offered(case: &Case<'_>, tls: &Tls) -> Option<Finding> {
     let (hello, chosen) = (tls.client_hello.as_ref()?, tls.server_hello.as_ref()?);
     let agreed = hello.versions.is_empty() || hello.versions.contains(&chosen.version);
     if agreed || tls.phase >= HandshakePhase::Established {
@@ -55,36 +58,74 @@ fn version_not_offered(tls: &Tls) -> Option<Finding> {
         actor: Actor::Origin,
         confidence: Confidence::Certain,
         summary: format!("The TLS handshake failed: {what}."),
-        evidence: vec![Evidence::new(hello.packet, offered(tls)), Evidence::new(chosen.packet, what)],
+        evidence: negotiation(case, tls),
         edge_status: None,
     })
 }
 
-/// The edge ends an established session with a fatal alert while an exchange waits: what came was no TLS of
-/// this session (RFC 8446 section 5.2).
+/// An alert during the handshake that nobody can read: behind the ServerHello TLS 1.3 encrypts them. A peer that
+/// says something there and leaves has given up.
+fn unreadable(case: &Case<'_>, tls: &Tls) -> Option<Finding> {
+    let close = case.line.closes().next()?.packet();
+    let alert = tls.alerts.iter().find(|alert| {
+        let here = (HandshakePhase::ServerHello..HandshakePhase::ClientFinished).contains(&alert.phase);
+        alert.description.is_none() && here && alert.packet.number <= close.number
+    })?;
+    let from_origin = alert.from == Peer::Origin;
+    if tls.phase >= HandshakePhase::ClientFinished || tls.client_hello.is_none() {
+        return None;
+    }
+    let what = format!("an alert from the {} that is encrypted, {}", alert.from, alert.phase);
+    let mut evidence = negotiation(case, tls);
+    evidence.push(Evidence::new(alert.packet, what.clone()));
+    Some(Finding {
+        cause: TLS_HANDSHAKE_FAILURE,
+        scope: lost_request(case),
+        at: alert.packet,
+        actor: Actor::Origin,
+        confidence: if from_origin { Confidence::Likely } else { Confidence::Possible },
+        summary: format!("The TLS handshake ended with {what}: only a key log can show which."),
+        evidence,
+        edge_status: None,
+    })
+}
+
+/// What the origin sends in an established session is no record of it, while an exchange waits: no record at all, or
+/// the edge's fatal alert says so (RFC 8446 section 5.2).
 fn session_broken(case: &Case<'_>, tls: &Tls) -> Option<Finding> {
     let alert = tls.alerts.iter().find(|alert| {
         alert.from == Peer::Edge
             && alert.phase == HandshakePhase::Established
             && alert.description.is_some()
             && alert.fatal()
+    });
+    let not_tls = tls.not_tls.as_ref().filter(|_| tls.phase == HandshakePhase::Established);
+    let at = not_tls.map(|not| not.at.packet).or(alert.map(|alert| alert.packet))?;
+    let whole = case.line.direction.origin.missed_by_capture == 0;
+    let exchange = case.line.exchanges.iter().find(|exchange| {
+        // A record that cannot be decrypted obscures the exchange; that is what the alert is about.
+        let waits = exchange.response.as_ref().is_none_or(|response| response.end.is_none());
+        whole && waits && exchange.request.start.packet.number < at.number
     })?;
-    let exchange = case.unfinished().find(|exchange| exchange.request.start.packet.number < alert.packet.number)?;
-    let said = alert.description.map_or_else(String::new, |description| description.to_string());
+    let mut evidence = vec![case.request_sent(exchange)];
+    let mut what = "what the origin sent was no record of this TLS session".to_owned();
+    if let Some(not) = not_tls {
+        what = format!("the origin sent \"{}\" where a TLS record was due", quote(&not.preview));
+        evidence.push(Evidence::new(at, what.clone()));
+    }
+    if let Some((alert, said)) = alert.and_then(|alert| Some((alert, alert.description?))) {
+        let note = format!("fatal alert {said} from the edge, {}", alert.phase);
+        what = format!("{what}: the edge ended the session with alert {said}");
+        evidence.push(Evidence::new(alert.packet, note));
+    }
     Some(Finding {
         cause: TLS_HANDSHAKE_FAILURE,
         scope: Scope::Exchange(exchange.number),
-        at: alert.packet,
+        at,
         actor: Actor::Origin,
         confidence: Confidence::Likely,
-        summary: format!(
-            "The edge ended the TLS session with alert {said} while it waited for a response: what the \
-                          origin sent was no record of this session."
-        ),
-        evidence: vec![
-            case.request_sent(exchange),
-            Evidence::new(alert.packet, format!("fatal alert {said} from the edge, {}", alert.phase)),
-        ],
+        summary: format!("In answer to {}, {what}.", request_name(exchange)),
+        evidence,
         edge_status: Some(520),
     })
 }
@@ -105,45 +146,54 @@ fn cause(case: &Case<'_>, tls: &Tls, alert: &Alert) -> Option<Cause> {
 }
 
 /// handshake_failure straight after the ClientHello: what other connections to the same origin were given tells
-/// whether it was the suites or the name.
+/// whether it was the suites, the groups or the name.
 fn refused_hello(case: &Case<'_>, tls: &Tls) -> Cause {
-    let (Some(hello), Some(origin)) = (&tls.client_hello, case.capture.origins.get(&case.line.endpoint.origin)) else {
-        return TLS_HANDSHAKE_FAILURE;
-    };
+    let (Some(hello), Some(origin)) = (&tls.client_hello, case.origin()) else { return TLS_HANDSHAKE_FAILURE };
     if origin.handshakes == 0 {
         return TLS_HANDSHAKE_FAILURE;
     }
     let shares_suite = hello.ciphers.iter().any(|cipher| origin.ciphers.contains_key(cipher));
-    let known_name = hello.sni.as_ref().is_some_and(|sni| origin.names.contains_key(sni));
-    match (shares_suite, known_name) {
-        (false, _) => TLS_CIPHER_MISMATCH,
-        (true, false) => TLS_SNI_REJECTED,
-        (true, true) => TLS_HANDSHAKE_FAILURE,
+    let known_groups: Vec<u16> = origin.given.values().filter_map(|given| given.choice.group).collect();
+    let shares_group = known_groups.is_empty()
+        || hello.groups.is_empty()
+        || hello.groups.iter().any(|group| known_groups.contains(group));
+    if !shares_suite || !shares_group {
+        TLS_CIPHER_MISMATCH
+    } else if origin.given.contains_key(&hello.sni) {
+        TLS_HANDSHAKE_FAILURE
+    } else {
+        TLS_SNI_REJECTED
     }
+}
+
+/// True where the origin completed a handshake with another name and the same lists otherwise.
+fn only_the_name_differs(case: &Case<'_>, tls: &Tls) -> bool {
+    let (Some(hello), Some(origin)) = (&tls.client_hello, case.origin()) else { return false };
+    origin.given.values().any(|given| {
+        let lists = |hello: &ClientHello| {
+            (hello.versions.clone(), hello.ciphers.clone(), hello.groups.clone(), hello.signature_schemes.clone())
+        };
+        given.offer.sni != hello.sni && given.offer.alpn == hello.alpn && lists(&given.offer) == lists(hello)
+    })
 }
 
 fn finding(case: &Case<'_>, tls: &Tls, alert: &Alert, cause: Cause) -> Finding {
     let said = alert.description.map_or_else(String::new, |description| description.to_string());
     let why = why(tls, cause);
-    let mut evidence = Vec::new();
-    if let Some(hello) = &tls.client_hello {
-        evidence.push(Evidence::new(hello.packet, offered(tls)));
-    }
-    if let Some(hello) = &tls.server_hello {
-        evidence.push(Evidence::new(
-            hello.packet,
-            format!("the origin chooses TLS {} and suite {:#06x}", hello.version, hello.cipher),
-        ));
-    }
+    let mut evidence = negotiation(case, tls);
     evidence.push(Evidence::new(alert.packet, format!("fatal alert {said} from the {}, {}", alert.from, alert.phase)));
-    let guess = matches!(cause, TLS_CIPHER_MISMATCH | TLS_SNI_REJECTED)
-        && alert.description.is_some_and(|description| description.0 == 40);
+    let unnamed = alert.description.is_some_and(|description| description.0 == 40);
+    let confidence = match cause {
+        TLS_SNI_REJECTED if unnamed && !only_the_name_differs(case, tls) => Confidence::Possible,
+        TLS_CIPHER_MISMATCH | TLS_SNI_REJECTED if unnamed => Confidence::Likely,
+        _ => Confidence::Certain,
+    };
     Finding {
         cause,
         scope: lost_request(case),
         at: alert.packet,
         actor: Actor::Origin,
-        confidence: if guess { Confidence::Likely } else { Confidence::Certain },
+        confidence,
         summary: format!("The {} ended the TLS handshake with alert {said} {}{why}.", alert.from, alert.phase,),
         evidence,
         edge_status: None,
@@ -172,21 +222,4 @@ fn why(tls: &Tls, cause: Cause) -> String {
         }
         _ => String::new(),
     }
-}
-
-/// What the edge offered, as evidence.
-pub(super) fn offered(tls: &Tls) -> String {
-    let Some(hello) = &tls.client_hello else { return "ClientHello".to_owned() };
-    let alpn = if hello.alpn.is_empty() { "no ALPN".to_owned() } else { format!("ALPN {}", hello.alpn.join(", ")) };
-    format!(
-        "ClientHello: TLS {}, {} suites, SNI {}, {alpn}",
-        versions(&hello.versions),
-        hello.ciphers.len(),
-        hello.sni.as_deref().unwrap_or("none"),
-    )
-}
-
-fn versions(versions: &[TlsVersion]) -> String {
-    let names: Vec<String> = versions.iter().map(ToString::to_string).collect();
-    names.join(", ")
 }

@@ -1,7 +1,7 @@
 //! The edge refuses the origin's certificate.
 
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Alert, CertificateFault, Close, HandshakePhase, PacketRef, Peer, Tls};
+use crate::timeline::{Alert, CertificateFault, Close, HandshakePhase, PacketRef, Peer, Tls, TlsVersion};
 
 pub(super) const CAUSES: &[Cause] = &[EXPIRED, NOT_YET_VALID, SELF_SIGNED, UNTRUSTED, NAME_MISMATCH];
 
@@ -10,6 +10,9 @@ const NOT_YET_VALID: Cause = Cause("tls-cert-not-yet-valid");
 const SELF_SIGNED: Cause = Cause("tls-cert-self-signed");
 const UNTRUSTED: Cause = Cause("tls-cert-untrusted");
 const NAME_MISMATCH: Cause = Cause("tls-cert-name-mismatch");
+
+/// What the edge's laxer modes would do with such a certificate.
+const OTHER_MODES: &str = "Full would take it, and Flexible would speak plain HTTP to the origin";
 
 /// An edge that leaves because of a certificate leaves within this time of seeing it.
 const AT_ONCE_S: f64 = 1.0;
@@ -21,7 +24,8 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let Some((refused_at, alert)) = refusal(case, tls) else { return Vec::new() };
     let number = alert.and_then(|alert| alert.description).map(|description| description.0);
     let fault = fault(tls, number);
-    let Some(cause) = fault.map(cause_of).or_else(|| number.and_then(cause_of_alert)) else { return Vec::new() };
+    let by_alert = || number.map_or(alert.map(|_| UNTRUSTED), cause_of_alert);
+    let Some(cause) = fault.map(cause_of).or_else(by_alert) else { return Vec::new() };
     vec![finding(case, tls, cause, fault, refused_at, alert)]
 }
 
@@ -31,6 +35,9 @@ fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a A
         alert.from == Peer::Edge && alert.description.is_some_and(|description| matches!(description.0, 41..=46 | 48))
     });
     if let Some(alert) = alert {
+        return Some((alert.packet, Some(alert)));
+    }
+    if let Some(alert) = unreadable(case, tls) {
         return Some((alert.packet, Some(alert)));
     }
     let seen = tls.certificate_at?;
@@ -44,6 +51,17 @@ fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a A
         Close::Fin { from: Peer::Edge, .. } | Close::Rst { from: Peer::Edge, .. } => Some((close.packet(), None)),
         _ => None,
     }
+}
+
+/// An alert of the edge that nobody can read, behind the origin's part of a TLS 1.3 handshake: what an edge refuses
+/// there is the certificate as a rule.
+fn unreadable<'a>(case: &Case<'_>, tls: &'a Tls) -> Option<&'a Alert> {
+    let close = case.line.closes().next()?.packet();
+    let open = tls.phase < HandshakePhase::ClientFinished && tls.version() == Some(TlsVersion::TLS_1_3);
+    tls.alerts.iter().find(|alert| {
+        let here = alert.phase >= HandshakePhase::ServerHello && alert.packet.number <= close.number;
+        open && here && alert.from == Peer::Edge && alert.description.is_none()
+    })
 }
 
 /// The fault that the edge meant: of several, the first that its alert stands for (RFC 8446 section 6.2).
@@ -87,10 +105,13 @@ fn finding(
     refused_at: PacketRef,
     alert: Option<&Alert>,
 ) -> Finding {
-    let said = alert.and_then(|alert| alert.description).map(|description| description.to_string());
+    let said = alert.map(|alert| match alert.description {
+        Some(description) => format!("alert {description}"),
+        None => "an alert that is encrypted".to_owned(),
+    });
     let what = fault.map_or_else(|| "the certificate itself is encrypted".to_owned(), ToString::to_string);
     let how = match &said {
-        Some(said) => format!("with alert {said}"),
+        Some(said) => format!("with {said}"),
         None => "by leaving".to_owned(),
     };
     let mut evidence = Vec::new();
@@ -101,8 +122,11 @@ fn finding(
     if let Some(packet) = tls.certificate_at {
         evidence.push(Evidence::new(packet, format!("the origin's certificate: {what}")));
     }
-    evidence.push(Evidence::new(refused_at, format!("the edge refuses it {how}")));
+    evidence
+        .push(Evidence::new(refused_at, format!("the edge refuses it {how}, as Full (strict) does: {OTHER_MODES}")));
+    let readable = alert.is_none_or(|alert| alert.description.is_some());
     let confidence = match (fault, &said, cause) {
+        _ if !readable => Confidence::Possible,
         (Some(_), Some(_), _) | (None, Some(_), EXPIRED) => Confidence::Certain,
         (Some(_), None, _) | (None, Some(_), UNTRUSTED) => Confidence::Likely,
         _ => Confidence::Possible,

@@ -1,9 +1,9 @@
 //! A TLS handshake that ends without an alert: by a reset, a close, or silence.
 
 use super::case::between;
-use super::tls_alert::offered;
+use super::negotiation::negotiation;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Close, HandshakePhase, PacketRef, Peer, RstSender, Tls};
+use crate::timeline::{AlertDescription, Close, HandshakePhase, PacketRef, Peer, RstSender, Tls};
 
 pub(super) const CAUSES: &[Cause] = &[TLS_HANDSHAKE_RESET, TLS_HANDSHAKE_CLOSED, TLS_HANDSHAKE_TIMEOUT];
 
@@ -24,6 +24,9 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     if !began || said_why || tls.phase >= HandshakePhase::Established || missed(case) {
         return Vec::new();
     }
+    if let Some(packet) = said_goodbye(tls, close.packet()) {
+        return vec![broken(case, tls, TLS_HANDSHAKE_CLOSED, packet, "closed the connection (close_notify)")];
+    }
     let finding = match close {
         Close::Rst { from: Peer::Origin, rst } if rst.sender == RstSender::Claimed => {
             broken(case, tls, TLS_HANDSHAKE_RESET, rst.packet, "reset the connection")
@@ -39,14 +42,21 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     vec![finding]
 }
 
+/// The origin's close_notify, or what it says before one, before either side closed.
+fn said_goodbye(tls: &Tls, closed: PacketRef) -> Option<PacketRef> {
+    let first = tls.alerts.first().filter(|alert| alert.packet.number < closed.number)?;
+    let closing = first.description.is_some_and(AlertDescription::is_close);
+    (first.from == Peer::Origin && closing).then_some(first.packet)
+}
+
 fn missed(case: &Case<'_>) -> bool {
     let line = case.line;
     line.direction.edge.missed_by_capture + line.direction.origin.missed_by_capture + line.cut_bytes > 0
 }
 
 fn broken(case: &Case<'_>, tls: &Tls, cause: Cause, at: PacketRef, did: &str) -> Finding {
-    let mut evidence = hello_evidence(tls);
-    evidence.push(Evidence::new(at, format!("the origin {did} {}, and sent no alert", tls.phase)));
+    let mut evidence = negotiation(case, tls);
+    evidence.push(Evidence::new(at, format!("the origin {did} {}, and sent no alert that says why", tls.phase)));
     Finding {
         cause,
         scope: Scope::Connection,
@@ -70,7 +80,7 @@ fn timed_out(case: &Case<'_>, tls: &Tls, left: PacketRef) -> Option<Finding> {
     if left.seconds_since(since) < LEAST_WAIT_S {
         return None;
     }
-    let mut evidence = hello_evidence(tls);
+    let mut evidence = negotiation(case, tls);
     evidence.push(Evidence::new(since, "the last bytes of either side"));
     evidence.push(Evidence::new(left, format!("the edge gives up after {}", between(since, left))));
     Some(Finding {
@@ -88,8 +98,4 @@ fn timed_out(case: &Case<'_>, tls: &Tls, left: PacketRef) -> Option<Finding> {
         evidence,
         edge_status: None,
     })
-}
-
-fn hello_evidence(tls: &Tls) -> Vec<Evidence> {
-    tls.client_hello.iter().map(|hello| Evidence::new(hello.packet, offered(tls))).collect()
 }

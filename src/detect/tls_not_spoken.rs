@@ -1,7 +1,9 @@
 //! The origin answers a ClientHello with something that is no TLS.
 
 use super::http09_response::quote;
+use super::negotiation::other;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::HandshakePhase;
 
 pub(super) const CAUSES: &[Cause] = &[TLS_NOT_SPOKEN];
 
@@ -10,11 +12,17 @@ const TLS_NOT_SPOKEN: Cause = Cause("tls-not-spoken");
 /// The origin's first bytes after the ClientHello are no TLS record (RFC 8446 section 5.1).
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let Some(tls) = &case.line.tls else { return Vec::new() };
-    let Some(not) = &tls.not_tls else { return Vec::new() };
+    let Some(not) = tls.not_tls.as_ref().filter(|_| tls.phase < HandshakePhase::Established) else {
+        return Vec::new();
+    };
     let quoted = quote(&not.preview);
     let mut evidence = Vec::new();
     if let Some(hello) = &tls.client_hello {
         evidence.push(Evidence::new(hello.packet, "the edge sends a TLS ClientHello"));
+    }
+    if let Some(given) = other(case, tls) {
+        let note = format!("on connection {} the same origin speaks TLS {}", given.connection, given.choice.version);
+        evidence.push(Evidence::new(given.choice.packet, note));
     }
     evidence.push(Evidence::new(not.at.packet, format!("the origin answers with {}: \"{quoted}\"", not.spoken)));
     vec![Finding {

@@ -32,7 +32,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn finding(case: &Case<'_>, exchange: &Exchange, response: &Response, at: PacketRef, end: &str) -> Finding {
-    let came = progress(exchange, response);
+    let came = progress(case, exchange, response);
     Finding {
         cause: TRUNCATED_RESPONSE,
         scope: Scope::Exchange(exchange.number),

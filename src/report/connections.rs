@@ -91,7 +91,7 @@ fn tls(tls: &timeline::Tls) -> Tls {
 
 /// The IANA name of a cipher suite; an unknown one keeps its number.
 fn cipher_suite(number: u16) -> String {
-    tls_parser::TlsCipherSuite::from_id(number).map_or_else(|| format!("{number:#06x}"), |suite| suite.name.to_owned())
+    timeline::cipher_name(number).map_or_else(|| format!("{number:#06x}"), str::to_owned)
 }
 
 fn alert(alert: &timeline::Alert) -> Alert {

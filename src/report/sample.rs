@@ -247,6 +247,8 @@ fn response(packet: u64) -> Response {
         close: false,
         server: Some("Apache/2.4.62 (Debian)".to_owned()),
         via: None,
+        x_cache: None,
+        error_page: None,
         content_type: None,
         coding: Coding::Identity,
         deviations: Vec::new(),

@@ -1,6 +1,6 @@
-//! What a connection hands its bytes to.
+//! What a connection hands its bytes to, and where its record goes.
 
-use crate::timeline::{Mark, Peer, Timeline};
+use crate::timeline::{HalfOpen, Mark, Peer, Timeline};
 
 /// The layers above TCP on one connection.
 ///
@@ -31,4 +31,14 @@ pub trait Application {
 
     /// Nothing more will come on this connection: both sides are done, it was reset, or the capture ended.
     fn finish(&mut self, line: &mut Timeline);
+}
+
+/// Where the records of ended connections go.
+pub trait Records {
+    /// The record of a connection that has ended, or was given up.
+    fn ended(&mut self, line: Timeline);
+
+    /// A connection that is only being opened has to be given up (memory bound). True where this is all that is
+    /// wanted of it; otherwise its record comes to [`Records::ended`].
+    fn given_up(&mut self, half_open: &HalfOpen) -> bool;
 }

@@ -90,15 +90,15 @@ impl<A: Application> Connection<A> {
         self.line.last = packet;
         self.line.direction[from].last = Some(packet);
         if segment.flags.rst() {
-            self.line.direction[from].packets += 1;
+            self.line.direction[from].packets = self.line.direction[from].packets.saturating_add(1);
             self.reset_by(from, packet, segment);
             return;
         }
         if self.habits[from].seen_twice(segment, packet) {
-            self.line.duplicated_packets += 1;
+            self.line.duplicated_packets = self.line.duplicated_packets.saturating_add(1);
             return;
         }
-        self.line.direction[from].packets += 1;
+        self.line.direction[from].packets = self.line.direction[from].packets.saturating_add(1);
         self.habits[from].learn(segment);
         let from = if segment.flags.syn() {
             self.synchronize(from, packet, segment);
@@ -133,12 +133,14 @@ impl<A: Application> Connection<A> {
     }
 
     /// The record, with everything that can only be said at the end.
-    pub(super) fn finish(mut self) -> Timeline {
+    #[expect(clippy::boxed_local, reason = "it is kept in a box, and large: it is not moved out of it once more")]
+    pub(super) fn finish(mut self: Box<Self>) -> Timeline {
         let last = self.line.last;
         for from in [Peer::Edge, Peer::Origin] {
-            let Self { line, app, stream, .. } = &mut self;
+            let Self { line, app, stream, .. } = &mut *self;
             let missed = stream[from].give_up_acked(last, &mut |piece| hand_on(line, app, from, piece));
-            self.line.direction[from].missed_by_capture += missed;
+            self.line.direction[from].missed_by_capture =
+                self.line.direction[from].missed_by_capture.saturating_add(missed);
         }
         let ttl = ByPeer { edge: self.habits.edge.ttl(), origin: self.habits.origin.ttl() };
         self.line.vantage = vantage(ttl, &self.line);
@@ -203,7 +205,7 @@ impl<A: Application> Connection<A> {
         let offset = self.stream[sender].offset_of(segment.ack);
         let connect = &mut self.line.connect;
         // Late copies of an earlier connection's segments acknowledge what this one never sent.
-        let of_this_one = (0..=self.stream[sender].high() as i64 + NEAR).contains(&offset);
+        let of_this_one = (0..=(self.stream[sender].high() as i64).saturating_add(NEAR)).contains(&offset);
         if from == Peer::Edge && connect.ack.is_none() && !segment.flags.syn() && of_this_one {
             connect.ack = Some(packet);
             if let (Some(rtt), [syn_ack]) = (self.line.rtt_ns, connect.syn_acks.as_slice()) {
@@ -237,7 +239,7 @@ impl<A: Application> Connection<A> {
         let direction = &mut self.line.direction[from];
         let since = &mut self.flight[from].zero_window_since;
         if segment.window == 0 {
-            direction.zero_windows += 1;
+            direction.zero_windows = direction.zero_windows.saturating_add(1);
             direction.first_zero_window.get_or_insert(packet);
             since.get_or_insert(packet);
         } else if let Some(since) = since.take() {
@@ -277,20 +279,20 @@ impl<A: Application> Connection<A> {
             Arrival::Fills => {
                 let late = flight[from].newest.is_some_and(|n| packet.time.nanos_since(n.time) > REORDER_NS);
                 if late {
-                    direction.retransmitted += 1;
-                    direction.lost += 1;
+                    direction.retransmitted = direction.retransmitted.saturating_add(1);
+                    direction.lost = direction.lost.saturating_add(1);
                 }
             }
             Arrival::Repeats => {
-                direction.retransmitted += 1;
+                direction.retransmitted = direction.retransmitted.saturating_add(1);
                 let unacknowledged = offset >= stream.acked() as i64;
-                direction.lost += u64::from(unacknowledged);
+                direction.lost = direction.lost.saturating_add(unacknowledged.into());
                 if unacknowledged && offset == stream.acked() as i64 {
                     let first = flight[from].first.unwrap_or(packet);
                     repeat(direction, offset as u64, segment.payload_len, first, packet);
                 }
             }
-            Arrival::Probe => direction.keep_alive_probes += 1,
+            Arrival::Probe => direction.keep_alive_probes = direction.keep_alive_probes.saturating_add(1),
         }
     }
 
@@ -371,7 +373,7 @@ impl<A: Application> Connection<A> {
         for from in [Peer::Edge, Peer::Origin] {
             let Self { line, app, stream, .. } = self;
             let missed = stream[from].settle(packet, &mut |piece| hand_on(line, app, from, piece));
-            line.direction[from].missed_by_capture += missed;
+            line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
         }
     }
 }
@@ -379,12 +381,12 @@ impl<A: Application> Connection<A> {
 fn hand_on<A: Application>(line: &mut Timeline, app: &mut A, from: Peer, piece: Piece<'_>) {
     match piece {
         Piece::Data(bytes, start) => {
-            line.direction[from].bytes += bytes.len() as u64;
+            line.direction[from].bytes = line.direction[from].bytes.saturating_add(bytes.len() as u64);
             app.data(line, from, bytes, start);
         }
         Piece::Cut(len, start) => {
-            line.direction[from].bytes += len;
-            line.cut_bytes += len;
+            line.direction[from].bytes = line.direction[from].bytes.saturating_add(len);
+            line.cut_bytes = line.cut_bytes.saturating_add(len);
             app.gap(line, from, len, start);
         }
         Piece::Gap(len, start) => app.gap(line, from, len, start),
@@ -395,7 +397,7 @@ fn hand_on<A: Application>(line: &mut Timeline, app: &mut A, from: Peer, piece: 
 fn repeat(direction: &mut Direction, offset: u64, len: u32, first: PacketRef, packet: PacketRef) {
     match &mut direction.stuck {
         Some(stuck) if stuck.offset == offset => {
-            stuck.sends += 1;
+            stuck.sends = stuck.sends.saturating_add(1);
             stuck.len = stuck.len.max(len);
             stuck.last = packet;
         }
@@ -407,12 +409,11 @@ fn start(line: &Timeline) -> Start {
     let data = line.direction.edge.first_data.is_some() || line.direction.origin.first_data.is_some();
     let syn = !line.connect.syns.is_empty();
     let syn_ack = !line.connect.syn_acks.is_empty();
-    let closed = line.closes().next().is_some();
     match (syn, syn_ack) {
         (false, false) => Start::MidStream,
         _ if data || (syn_ack && line.connect.established()) => Start::Handshake,
         (true, false) if !line.direction.origin.rsts.is_empty() => Start::Refused,
-        (_, true) if closed => Start::Handshake,
+        (_, true) if line.closes().next().is_some() => Start::Handshake,
         (true, _) => Start::Unanswered,
         (false, true) => Start::Handshake,
     }

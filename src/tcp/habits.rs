@@ -38,6 +38,7 @@ struct Header {
 }
 
 impl Header {
+    #[inline]
     fn of(segment: &Segment<'_>) -> Self {
         Self {
             sequence: segment.seq,
@@ -54,7 +55,11 @@ impl Header {
 /// Bytes of the options that are compared.
 const OPTIONS: usize = 12;
 
+#[inline]
 fn beginning(options: &[u8]) -> [u8; OPTIONS] {
+    if let Some(&beginning) = options.first_chunk() {
+        return beginning;
+    }
     let mut beginning = [0; OPTIONS];
     for (place, &byte) in beginning.iter_mut().zip(options) {
         *place = byte;
@@ -65,6 +70,7 @@ fn beginning(options: &[u8]) -> [u8; OPTIONS] {
 impl Habits {
     /// True where the segment is the one before it, captured a second time: at a mirror port, or on the way
     /// through several interfaces of one host. Retransmissions come later, or with another IP id or timestamp.
+    #[inline]
     pub(super) fn seen_twice(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
         let header = Header::of(segment);
         let twice = self
@@ -78,13 +84,14 @@ impl Habits {
     }
 
     /// Learns from a segment whose sender is beyond doubt: anything but a RST.
+    #[inline]
     pub(super) fn learn(&mut self, segment: &Segment<'_>) {
         match self.ttl {
             None => self.ttl = Some(segment.ip.ttl),
             Some(ttl) if ttl == segment.ip.ttl => {}
-            Some(_) => self.other_ttl_count += 1,
+            Some(_) => self.other_ttl_count = self.other_ttl_count.saturating_add(1),
         }
-        self.ttl_count += 1;
+        self.ttl_count = self.ttl_count.saturating_add(1);
         let Some(id) = segment.ip.id else { return };
         // Linux sends SYN-ACKs, and resets without a socket, with id 0.
         if id == 0 {
@@ -92,9 +99,9 @@ impl Habits {
         }
         if let Some(last) = self.last_id {
             if id.wrapping_sub(last) <= ID_STEP {
-                self.steps += 1;
+                self.steps = self.steps.saturating_add(1);
             } else {
-                self.leaps += 1;
+                self.leaps = self.leaps.saturating_add(1);
             }
         }
         self.last_id = Some(id);

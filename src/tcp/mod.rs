@@ -6,7 +6,9 @@
 
 mod application;
 mod connection;
+mod flow;
 mod habits;
+mod knock;
 mod reset;
 mod roles;
 mod stream;
@@ -15,6 +17,6 @@ mod table;
 mod testing;
 mod vantage;
 
-pub use application::Application;
+pub use application::{Application, Records};
 pub use roles::Roles;
 pub use table::Table;

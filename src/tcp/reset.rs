@@ -70,7 +70,7 @@ fn look(segment: &Segment<'_>, around: &Surroundings<'_>) -> RstLook {
     if !segment.flags.ack() {
         return RstLook::NoConnection;
     }
-    let next = around.offset == around.sent as i64 || around.offset == around.sent as i64 + 1;
+    let next = matches!(around.offset.checked_sub_unsigned(around.sent), Some(0 | 1));
     if next { RstLook::Abort } else { RstLook::Other }
 }
 
@@ -90,7 +90,7 @@ fn signs(packet: PacketRef, segment: &Segment<'_>, around: &Surroundings<'_>, lo
         signs.push(RstSign::IpIdOff { rst: id, before });
     }
     if look == RstLook::Other {
-        signs.push(RstSign::SequenceOff { by: around.offset - around.sent as i64 });
+        signs.push(RstSign::SequenceOff { by: around.offset.saturating_sub_unsigned(around.sent) });
     }
     if let (Some(path), Some(data), Some(acked)) = (around.path_ns, around.other_data, around.acked) {
         let after = packet.time.nanos_since(data.time);

@@ -64,7 +64,7 @@ impl Payload<'_> {
         Self {
             offset: self.offset.saturating_add_unsigned(count),
             bytes: self.bytes.get(usize::try_from(taken).unwrap_or(usize::MAX)..).unwrap_or_default(),
-            cut: self.cut.saturating_sub(count - taken),
+            cut: self.cut.saturating_sub(count.saturating_sub(taken)),
             packet: self.packet,
         }
     }
@@ -80,7 +80,7 @@ struct Held {
 
 impl Held {
     fn end(&self) -> u64 {
-        self.offset + self.bytes.len() as u64 + self.cut
+        self.offset.saturating_add(self.bytes.len() as u64).saturating_add(self.cut)
     }
 }
 
@@ -131,6 +131,7 @@ impl Stream {
 
     /// Offset of a sequence number: the one nearest to what was seen last, so that wrapped numbers count on.
     /// The first number that is asked for becomes offset 0.
+    #[inline]
     pub(super) fn offset_of(&mut self, sequence: SeqNumber) -> i64 {
         let base = *self.base.get_or_insert(sequence);
         let expected = base + self.high as u32;
@@ -138,6 +139,7 @@ impl Stream {
     }
 
     /// Takes one payload, hands on what is in order now, and says what the payload was.
+    #[inline]
     pub(super) fn accept(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) -> Arrival {
         let end = payload.end();
         if payload.offset == self.high as i64 && payload.offset == self.next as i64 {
@@ -146,6 +148,12 @@ impl Stream {
             self.drain(hand_on);
             return Arrival::New;
         }
+        self.accept_out_of_order(payload, hand_on)
+    }
+
+    #[inline(never)]
+    fn accept_out_of_order(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) -> Arrival {
+        let end = payload.end();
         let arrival = self.classify(&payload);
         if end <= self.next as i64 {
             return arrival;
@@ -167,7 +175,7 @@ impl Stream {
 
     fn classify(&self, payload: &Payload<'_>) -> Arrival {
         let (start, end, high) = (payload.offset, payload.end(), self.high as i64);
-        if end - start <= 1 && end == high && start >= high - 1 && self.acked == self.high {
+        if end.saturating_sub(start) <= 1 && end == high && start >= high.saturating_sub(1) && self.acked == self.high {
             return Arrival::Probe;
         }
         if end > high {
@@ -190,10 +198,11 @@ impl Stream {
     }
 
     /// The other side acknowledged everything before `offset`. Returns true where that is news.
+    #[inline]
     pub(super) fn acknowledge(&mut self, offset: i64, packet: PacketRef) -> bool {
         let Ok(mut offset) = u64::try_from(offset) else { return false };
         if let Some(fin) = self.fin
-            && offset == fin + 1
+            && offset == fin.saturating_add(1)
         {
             offset = fin;
         }
@@ -219,6 +228,7 @@ impl Stream {
 
     /// Gives up holes whose bytes were acknowledged a while ago: the capture missed them. Returns how many
     /// bytes it missed.
+    #[inline]
     pub(super) fn settle(&mut self, now: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) -> u64 {
         let Some(since) = self.hole_acked else { return 0 };
         if now.time.nanos_since(since.time) < GRACE_NS {
@@ -232,14 +242,14 @@ impl Stream {
         let mut missed = 0;
         while self.acked > self.next {
             let until = self.held.front().map_or(self.acked, |piece| piece.offset.min(self.acked));
-            let len = until - self.next;
+            let len = until.saturating_sub(self.next);
             // The acknowledgment of a FIN that the capture does not hold looks like one missing byte.
             if len <= 1 && self.held.is_empty() && self.acked >= self.high {
                 break;
             }
             let packet = self.held.front().map_or(now, |piece| piece.packet);
             hand_on(Piece::Gap(len, Mark { packet, offset: self.next }));
-            missed += len;
+            missed = len.saturating_add(missed);
             self.next = until;
             self.high = self.high.max(until);
             self.drain(hand_on);
@@ -251,26 +261,37 @@ impl Stream {
     fn skip_hole(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
         if let Some(first) = self.held.front() {
             let (offset, packet) = (first.offset, first.packet);
-            hand_on(Piece::Gap(offset - self.next, Mark { packet, offset: self.next }));
+            hand_on(Piece::Gap(offset.saturating_sub(self.next), Mark { packet, offset: self.next }));
             self.next = offset;
             self.drain(hand_on);
         }
     }
 
+    #[inline]
     fn deliver(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) {
         let Ok(offset) = u64::try_from(payload.offset) else { return };
         if !payload.bytes.is_empty() {
             hand_on(Piece::Data(payload.bytes, Mark { packet: payload.packet, offset }));
         }
-        self.next = offset + payload.bytes.len() as u64;
+        self.next = offset.saturating_add(payload.bytes.len() as u64);
         if payload.cut > 0 {
             hand_on(Piece::Cut(payload.cut, Mark { packet: payload.packet, offset: self.next }));
-            self.next += payload.cut;
+            self.next = self.next.saturating_add(payload.cut);
         }
         self.end_if_due(payload.packet, hand_on);
     }
 
+    #[inline]
     fn drain(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
+        if !self.held.is_empty() {
+            self.deliver_held(hand_on);
+        }
+        if self.held.is_empty() && self.next >= self.acked {
+            self.hole_acked = None;
+        }
+    }
+
+    fn deliver_held(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
         while self.held.front().is_some_and(|piece| piece.offset <= self.next) {
             let Some(piece) = self.held.pop_front() else { return };
             self.held_bytes = self.held_bytes.saturating_sub(piece.bytes.len());
@@ -279,10 +300,7 @@ impl Stream {
             }
             let payload =
                 Payload { offset: piece.offset as i64, bytes: &piece.bytes, cut: piece.cut, packet: piece.packet };
-            self.deliver(payload.skip(self.next - piece.offset), hand_on);
-        }
-        if self.held.is_empty() && self.next >= self.acked {
-            self.hole_acked = None;
+            self.deliver(payload.skip(self.next.saturating_sub(piece.offset)), hand_on);
         }
     }
 
@@ -293,7 +311,7 @@ impl Stream {
         while let Some(piece) = self.held.get(index) {
             let start = rest.offset as u64;
             if piece.end() <= start {
-                index += 1;
+                index = index.saturating_add(1);
                 continue;
             }
             let rest_end = rest.end() as u64;
@@ -302,21 +320,21 @@ impl Stream {
             }
             if piece.offset > start {
                 let (offset, end) = (piece.offset, piece.end());
-                self.insert(index, rest, offset - start);
-                index += 2;
+                self.insert(index, rest, offset.saturating_sub(start));
+                index = index.saturating_add(2);
                 if end >= rest_end {
                     return;
                 }
-                rest = rest.skip(end - start);
+                rest = rest.skip(end.saturating_sub(start));
                 continue;
             }
             if piece.end() >= rest_end {
                 return;
             }
-            rest = rest.skip(piece.end() - start);
-            index += 1;
+            rest = rest.skip(piece.end().saturating_sub(start));
+            index = index.saturating_add(1);
         }
-        let len = (rest.end() - rest.offset) as u64;
+        let len = rest.end().saturating_sub(rest.offset).max(0) as u64;
         if len > 0 {
             self.insert(index, rest, len);
         }
@@ -325,8 +343,8 @@ impl Stream {
     fn insert(&mut self, index: usize, payload: Payload<'_>, len: u64) {
         let captured = payload.bytes.len().min(usize::try_from(len).unwrap_or(usize::MAX));
         let bytes: Box<[u8]> = payload.bytes.get(..captured).unwrap_or_default().into();
-        self.held_bytes += bytes.len();
-        let cut = len - bytes.len() as u64;
+        self.held_bytes = self.held_bytes.saturating_add(bytes.len());
+        let cut = len.saturating_sub(bytes.len() as u64);
         self.held.insert(index, Held { offset: payload.offset as u64, bytes, cut, packet: payload.packet });
     }
 

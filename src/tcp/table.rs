@@ -1,10 +1,11 @@
 //! All connections that are open at one time.
 
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::VecDeque;
 
-use super::application::Application;
+use super::application::{Application, Records};
 use super::connection::Connection;
+use super::flow::{FlowKey, Flows};
+use super::knock::{Knock, Knocks};
 use super::roles::Roles;
 use crate::timeline::{Endpoint, PacketRef, Peer, Time, Timeline, Unreachable};
 use crate::wire::{IcmpError, Segment};
@@ -16,53 +17,64 @@ const LINGER_NS: i64 = 10_000_000_000;
 /// Closed connections that are kept at one time.
 const LINGER_LIMIT: usize = 1024;
 
-/// Connections of which only SYNs and SYN-ACKs were seen that are kept at one time: a SYN flood holds no more.
+/// Connections that began with a SYN among which those that are only being opened are kept: a SYN flood holds no more.
 const HALF_OPEN_LIMIT: usize = 4096;
-
-/// A connection's addresses and ports, the smaller endpoint first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct FlowKey {
-    low: (u128, u16),
-    high: (u128, u16),
-}
-
-impl FlowKey {
-    fn new(a: Endpoint, b: Endpoint) -> Self {
-        let (a, b) = ((bits(a.address), a.port), (bits(b.address), b.port));
-        if a <= b { Self { low: a, high: b } } else { Self { low: b, high: a } }
-    }
-}
-
-/// IPv4 addresses lie in their mapped block (RFC 4291 section 2.5.5.2): none is equal to an IPv6 one on the wire.
-fn bits(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => v4.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(v6) => v6.to_bits(),
-    }
-}
 
 /// The connections of a capture while it is read.
 pub struct Table<A> {
-    slots: Vec<Option<Box<Slot<A>>>>,
-    free: Vec<usize>,
-    by_flow: HashMap<FlowKey, usize, foldhash::fast::RandomState>,
-    last: Option<(FlowKey, usize)>,
+    slots: Vec<Option<Slot<A>>>,
+    free: Vec<u32>,
+    flows: Flows,
+    last: Option<(FlowKey, u32)>,
     closed: VecDeque<Queued>,
-    half_open: VecDeque<Queued>,
+    knocks: Knocks,
     next_index: u32,
     roles: Roles,
 }
 
 struct Slot<A> {
     key: FlowKey,
-    connection: Connection<A>,
+    /// Number of the connection.
+    index: u32,
+    /// It stands in the queue of closed ones.
     queued: bool,
+    stage: Stage<A>,
+}
+
+/// How far a connection has come.
+enum Stage<A> {
+    /// It is only being opened: its number among the knocks.
+    Knocking(u64),
+    Open(Box<Connection<A>>),
+}
+
+impl<A: Application> Slot<A> {
+    /// The connection, opened where it was only knocking.
+    #[inline]
+    fn open(&mut self, knocks: &mut Knocks, app: impl Fn() -> A) -> Option<&mut Connection<A>> {
+        if let Stage::Knocking(number) = self.stage {
+            self.stage = Stage::Open(knocks.let_in(number)?.connection(app()));
+        }
+        match &mut self.stage {
+            Stage::Open(connection) => Some(connection),
+            Stage::Knocking(_) => None,
+        }
+    }
+
+    /// The record of the connection, which has come to its end.
+    fn finish(self, knocks: &mut Knocks, app: impl Fn() -> A) -> Option<Timeline> {
+        let connection = match self.stage {
+            Stage::Knocking(number) => knocks.let_in(number)?.connection(app()),
+            Stage::Open(connection) => connection,
+        };
+        Some(connection.finish())
+    }
 }
 
 /// A slot in a queue, with the index of the connection that it held then: slots are used again.
 #[derive(Clone, Copy)]
 struct Queued {
-    slot: usize,
+    slot: u32,
     index: u32,
     since: Time,
 }
@@ -74,10 +86,10 @@ impl<A: Application> Table<A> {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
-            by_flow: HashMap::default(),
+            flows: Flows::default(),
             last: None,
             closed: VecDeque::new(),
-            half_open: VecDeque::new(),
+            knocks: Knocks::default(),
             next_index: 0,
             roles,
         }
@@ -89,49 +101,51 @@ impl<A: Application> Table<A> {
         u64::from(self.next_index)
     }
 
-    /// Takes one segment. `app` makes the layers above a new connection; `ended` receives every connection
+    /// Takes one segment. `app` makes the layers above a new connection; `records` receives every connection
     /// that is given up for good.
     pub fn segment(
         &mut self,
         packet: PacketRef,
         segment: &Segment<'_>,
-        app: impl FnOnce() -> A,
-        ended: &mut impl FnMut(Timeline),
+        app: impl Fn() -> A,
+        records: &mut impl Records,
     ) {
-        self.retire(packet.time, ended);
+        self.retire(packet.time, &app, records);
         let source = Endpoint { address: segment.ip.source, port: segment.source_port };
         let destination = Endpoint { address: segment.ip.destination, port: segment.destination_port };
         let key = FlowKey::new(source, destination);
-        let mut slot = self.find(key);
-        if let Some(found) = slot
-            && segment.flags.syn()
-            && self.slot(found).is_some_and(|s| s.connection.is_replaced_by(sender(&s.connection, source), segment))
-        {
-            self.remove(found, ended);
-            slot = None;
-        }
-        let slot = match slot {
-            Some(slot) => slot,
-            None => self.open(key, packet, source, destination, segment, app, ended),
+        let Some(slot) = self.find(key) else {
+            return self.open(key, packet, segment, &app, records);
         };
-        let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        let from = sender(&entry.connection, source);
-        entry.connection.segment(from, packet, segment);
-        if !entry.queued && entry.connection.closed() {
+        let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        if let Stage::Knocking(number) = entry.stage
+            && self.knocks.take_answer(number, source, packet, segment)
+        {
+            return;
+        }
+        let Some(connection) = entry.open(&mut self.knocks, &app) else { return };
+        let from = sender(connection, source);
+        if segment.flags.syn() && connection.is_replaced_by(from, segment) {
+            self.remove(slot, &app, records);
+            return self.open(key, packet, segment, &app, records);
+        }
+        connection.segment(from, packet, segment);
+        if connection.closed() && !entry.queued {
             entry.queued = true;
-            self.closed.push_back(Queued { slot, index: entry.connection.line.index, since: packet.time });
+            self.closed.push_back(Queued { slot, index: entry.index, since: packet.time });
         }
     }
 
     /// Takes an ICMP error that quotes a segment.
-    pub fn icmp(&mut self, packet: PacketRef, error: &IcmpError) {
+    pub fn icmp(&mut self, packet: PacketRef, error: &IcmpError, app: impl Fn() -> A) {
         let quoted = &error.quoted;
         let source = Endpoint { address: quoted.source, port: quoted.source_port };
         let destination = Endpoint { address: quoted.destination, port: quoted.destination_port };
         let Some(slot) = self.find(FlowKey::new(source, destination)) else { return };
-        let Some(entry) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        let about = sender(&entry.connection, source);
-        entry.connection.unreachable(
+        let entry = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
+        let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, app)) else { return };
+        let about = sender(connection, source);
+        connection.unreachable(
             about,
             Unreachable {
                 packet,
@@ -146,40 +160,65 @@ impl<A: Application> Table<A> {
     }
 
     /// Ends every connection that is left, in order of their index.
-    pub fn finish(mut self, ended: &mut impl FnMut(Timeline)) {
+    pub fn finish(mut self, app: impl Fn() -> A, records: &mut impl Records) {
         let mut left: Vec<_> = self.slots.drain(..).flatten().collect();
-        left.sort_by_key(|slot| slot.connection.line.index);
+        left.sort_unstable_by_key(|slot| slot.index);
         for slot in left {
-            ended(slot.connection.finish());
+            if let Some(line) = slot.finish(&mut self.knocks, &app) {
+                records.ended(line);
+            }
         }
     }
 
-    fn slot(&self, slot: usize) -> Option<&Slot<A>> {
-        self.slots.get(slot)?.as_deref()
-    }
-
-    fn find(&mut self, key: FlowKey) -> Option<usize> {
+    #[inline]
+    fn find(&mut self, key: FlowKey) -> Option<u32> {
         if let Some((last, slot)) = self.last
             && last == key
         {
             return Some(slot);
         }
-        let slot = *self.by_flow.get(&key)?;
+        let slot = self.flows.find(&key, key_in(&self.slots))?;
         self.last = Some((key, slot));
         Some(slot)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "one call, at the place where all of them are known")]
+    /// Begins a connection with its first segment.
     fn open(
         &mut self,
         key: FlowKey,
         packet: PacketRef,
-        source: Endpoint,
-        destination: Endpoint,
         segment: &Segment<'_>,
-        app: impl FnOnce() -> A,
-        ended: &mut impl FnMut(Timeline),
-    ) -> usize {
+        app: &impl Fn() -> A,
+        records: &mut impl Records,
+    ) {
+        let index = self.next_index;
+        self.next_index = self.next_index.saturating_add(1);
+        let knock = Knock::of(index, packet, segment);
+        let (stage, closed) = match &knock {
+            Some(_) => (Stage::Knocking(self.knocks.next()), false),
+            None => {
+                let mut connection = Box::new(self.connection(index, packet, segment, app()));
+                let source = Endpoint { address: segment.ip.source, port: segment.source_port };
+                let from = sender(&connection, source);
+                connection.segment(from, packet, segment);
+                let closed = connection.closed();
+                (Stage::Open(connection), closed)
+            }
+        };
+        let slot = self.place(Slot { key, index, queued: closed, stage });
+        if closed {
+            self.closed.push_back(Queued { slot, index, since: packet.time });
+        }
+        if segment.flags.syn() {
+            self.knocks.push(slot, index, knock);
+            self.bound_half_open(app, records);
+        }
+    }
+
+    /// A connection that `segment` is the first one of, told nothing yet.
+    fn connection(&self, index: u32, packet: PacketRef, segment: &Segment<'_>, app: A) -> Connection<A> {
+        let source = Endpoint { address: segment.ip.source, port: segment.source_port };
+        let destination = Endpoint { address: segment.ip.destination, port: segment.destination_port };
         let syn = segment.flags.syn();
         let source_is_edge = match (syn, segment.flags.ack()) {
             (true, false) => true,
@@ -188,67 +227,201 @@ impl<A: Application> Table<A> {
         };
         let (edge, origin) = if source_is_edge { (source, destination) } else { (destination, source) };
         let roles_open = !syn && !self.roles.names(edge) && !self.roles.names(origin);
-        let line = Timeline::new(self.next_index, edge, origin, packet);
-        self.next_index += 1;
-        let index = line.index;
-        let entry = Box::new(Slot { key, connection: Connection::new(line, app(), roles_open), queued: false });
+        Connection::new(Timeline::new(index, edge, origin, packet), app, roles_open)
+    }
+
+    fn place(&mut self, entry: Slot<A>) -> u32 {
+        let key = entry.key;
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
                 self.slots.push(None);
-                self.slots.len() - 1
+                self.slots.len().saturating_sub(1) as u32
             }
         };
-        if let Some(place) = self.slots.get_mut(slot) {
+        if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = Some(entry);
         }
-        self.by_flow.insert(key, slot);
+        self.flows.insert(&key, slot, key_in(&self.slots));
         self.last = Some((key, slot));
-        if syn {
-            self.half_open.push_back(Queued { slot, index, since: packet.time });
-            self.bound_half_open(ended);
-        }
         slot
     }
 
-    fn bound_half_open(&mut self, ended: &mut impl FnMut(Timeline)) {
-        while self.half_open.len() > HALF_OPEN_LIMIT {
-            let Some(oldest) = self.half_open.pop_front() else { return };
-            let half_open = |entry: &Slot<A>| entry.connection.half_open();
-            if self.held_by(oldest).is_some_and(half_open) {
-                if let Some(entry) = self.slots.get_mut(oldest.slot).and_then(Option::as_mut) {
-                    entry.connection.line.given_up = true;
+    /// Gives up the oldest connections that are only being opened, where there are too many.
+    fn bound_half_open(&mut self, app: &impl Fn() -> A, records: &mut impl Records) {
+        while let Some((slot, index, knock)) = self.knocks.pop_beyond(HALF_OPEN_LIMIT) {
+            let connection = match knock {
+                Some(knock) => {
+                    self.take(slot);
+                    let folded = records.given_up(&knock.half_open());
+                    (!folded).then(|| knock.connection(app()))
                 }
-                self.remove(oldest.slot, ended);
+                None => self.take_half_open(slot, index),
+            };
+            if let Some(mut connection) = connection {
+                connection.line.given_up = true;
+                records.ended(connection.finish());
             }
+        }
+    }
+
+    /// Takes a connection that was let in, and of which still only SYNs and SYN-ACKs were seen.
+    fn take_half_open(&mut self, slot: u32, index: u32) -> Option<Box<Connection<A>>> {
+        let entry = self.slots.get(slot as usize)?.as_ref()?;
+        let Stage::Open(connection) = &entry.stage else { return None };
+        if entry.index != index || !connection.half_open() {
+            return None;
+        }
+        match self.take(slot)?.stage {
+            Stage::Open(connection) => Some(connection),
+            Stage::Knocking(_) => None,
         }
     }
 
     fn held_by(&self, queued: Queued) -> Option<&Slot<A>> {
-        self.slot(queued.slot).filter(|entry| entry.connection.line.index == queued.index)
+        self.slots.get(queued.slot as usize)?.as_ref().filter(|entry| entry.index == queued.index)
     }
 
-    fn retire(&mut self, now: Time, ended: &mut impl FnMut(Timeline)) {
+    #[inline]
+    fn retire(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
         while let Some(&oldest) = self.closed.front() {
             if self.closed.len() <= LINGER_LIMIT && now.nanos_since(oldest.since) < LINGER_NS {
                 return;
             }
             self.closed.pop_front();
             if self.held_by(oldest).is_some() {
-                self.remove(oldest.slot, ended);
+                self.remove(oldest.slot, app, records);
             }
         }
     }
 
-    fn remove(&mut self, slot: usize, ended: &mut impl FnMut(Timeline)) {
-        let Some(entry) = self.slots.get_mut(slot).and_then(Option::take) else { return };
-        self.by_flow.remove(&entry.key);
+    fn remove(&mut self, slot: u32, app: &impl Fn() -> A, records: &mut impl Records) {
+        if let Some(line) = self.take(slot).and_then(|entry| entry.finish(&mut self.knocks, app)) {
+            records.ended(line);
+        }
+    }
+
+    fn take(&mut self, slot: u32) -> Option<Slot<A>> {
+        let entry = self.slots.get_mut(slot as usize).and_then(Option::take)?;
+        self.flows.remove(&entry.key, slot);
         self.last = None;
         self.free.push(slot);
-        ended(entry.connection.finish());
+        Some(entry)
     }
+}
+
+/// The key of the connection in a slot.
+fn key_in<A>(slots: &[Option<Slot<A>>]) -> impl Fn(u32) -> Option<FlowKey> + '_ {
+    |slot| Some(slots.get(slot as usize)?.as_ref()?.key)
 }
 
 fn sender<A>(connection: &Connection<A>, source: Endpoint) -> Peer {
     if connection.line.endpoint.edge == source { Peer::Edge } else { Peer::Origin }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::super::testing::Scribe;
+    use super::*;
+    use crate::timeline::{HalfOpen, Start};
+    use crate::wire::{Flags, Ip, SeqNumber, TcpOptions};
+
+    /// Keeps all that it is handed; half-open connections as it is told to.
+    #[derive(Default)]
+    struct Kept {
+        ended: Vec<Timeline>,
+        given_up: Vec<HalfOpen>,
+        wants_records: bool,
+    }
+
+    impl Records for Kept {
+        fn ended(&mut self, line: Timeline) {
+            self.ended.push(line);
+        }
+
+        fn given_up(&mut self, half_open: &HalfOpen) -> bool {
+            self.given_up.push(*half_open);
+            !self.wants_records
+        }
+    }
+
+    const SYN: u8 = 0x02;
+    const ACK: u8 = 0x10;
+
+    /// A segment of the client with this number.
+    fn segment(nth: u32, flags: u8, seq: u32, ack: u32) -> Segment<'static> {
+        let source = IpAddr::V4(Ipv4Addr::from_bits(0xac44_0000 + nth));
+        let destination = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+        Segment {
+            ip: Ip { source, destination, ttl: 60, id: Some(7), dont_fragment: true },
+            source_port: 40_000,
+            destination_port: 443,
+            seq: SeqNumber(seq),
+            ack: SeqNumber(ack),
+            flags: Flags(flags),
+            window: 500,
+            urgent: 0,
+            options: TcpOptions::new(&[2, 4, 5, 0xb4]),
+            payload: &[],
+            payload_len: 0,
+        }
+    }
+
+    /// What the server sends to that client.
+    fn answer(nth: u32, seq: u32, ack: u32) -> Segment<'static> {
+        let sent = segment(nth, SYN | ACK, seq, ack);
+        let ip = Ip { source: sent.ip.destination, destination: sent.ip.source, ..sent.ip };
+        Segment { ip, source_port: 443, destination_port: 40_000, ..sent }
+    }
+
+    fn told(kept: &mut Kept, segments: impl IntoIterator<Item = Segment<'static>>) -> Table<Scribe> {
+        let mut table = Table::new(Roles::default());
+        for (nth, segment) in segments.into_iter().enumerate() {
+            let packet = PacketRef { number: nth as u64 + 1, time: Time(nth as i64 * 1_000) };
+            table.segment(packet, &segment, Scribe::default, kept);
+        }
+        table
+    }
+
+    #[test]
+    fn a_flood_gives_up_its_oldest_and_keeps_the_connection_that_is_let_in() {
+        let syns = HALF_OPEN_LIMIT as u32 + 10;
+        let mut kept = Kept::default();
+        let flood = (0..syns).map(|nth| segment(nth, SYN, nth, 0));
+        let real = [answer(syns - 1, 900, syns), segment(syns - 1, ACK, syns, 901)];
+        let table = told(&mut kept, flood.chain(real));
+        assert_eq!(table.connections(), u64::from(syns));
+        assert_eq!(kept.given_up.len(), 10);
+        assert_eq!((kept.given_up[0].syn.number, kept.given_up[0].packets), (1, 1));
+        table.finish(Scribe::default, &mut kept);
+        let real = kept.ended.last().expect("the real one");
+        assert_eq!((kept.ended.len(), real.index, real.start), (HALF_OPEN_LIMIT, syns - 1, Start::Handshake));
+        let numbers = |packets: &[PacketRef]| packets.iter().map(|packet| packet.number).collect::<Vec<_>>();
+        assert_eq!(numbers(&real.connect.syns), [u64::from(syns)]);
+        assert_eq!(numbers(&real.connect.syn_acks), [u64::from(syns) + 1]);
+        assert_eq!((real.rtt_ns, real.direction.edge.mss), (Some(2_000), Some(1_460)));
+    }
+
+    #[test]
+    fn a_record_of_what_is_given_up_is_there_for_who_wants_it() {
+        let mut kept = Kept { wants_records: true, ..Kept::default() };
+        let flood = (0..=HALF_OPEN_LIMIT as u32).flat_map(|nth| [segment(nth, SYN, nth, 0), answer(nth, 5, nth + 1)]);
+        drop(told(&mut kept, flood));
+        assert_eq!((kept.given_up[0].packets, kept.ended.len()), (2, 1));
+        let line = &kept.ended[0];
+        assert_eq!((line.index, line.start, line.given_up), (0, Start::Unanswered, true));
+        assert_eq!((line.direction.edge.packets, line.direction.origin.packets), (1, 1));
+    }
+
+    #[test]
+    fn a_syn_that_is_repeated_is_one_connection() {
+        let mut kept = Kept::default();
+        let again = Segment { ip: Ip { id: Some(8), ..segment(1, SYN, 5, 0).ip }, ..segment(1, SYN, 5, 0) };
+        let table = told(&mut kept, [segment(1, SYN, 5, 0), again, segment(1, SYN, 77, 0)]);
+        assert_eq!(table.connections(), 2, "another sequence number is another connection");
+        table.finish(Scribe::default, &mut kept);
+        assert_eq!(kept.ended.iter().map(|line| line.connect.syns.len()).collect::<Vec<_>>(), [2, 1]);
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Application, Roles, Table};
-use crate::timeline::{Mark, PacketRef, Peer, Time, Timeline};
+use super::{Application, Records, Roles, Table};
+use crate::timeline::{HalfOpen, Mark, PacketRef, Peer, Time, Timeline};
 use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
 
 const SYN: u8 = 0x02;
@@ -36,6 +36,16 @@ impl Application for Scribe {
     }
 
     fn finish(&mut self, _: &mut Timeline) {}
+}
+
+impl Records for Vec<Timeline> {
+    fn ended(&mut self, line: Timeline) {
+        self.push(line);
+    }
+
+    fn given_up(&mut self, _: &HalfOpen) -> bool {
+        false
+    }
 }
 
 /// One segment, with the fields that tests change.
@@ -135,10 +145,9 @@ impl Conversation {
         for (nth, told) in self.told.iter().enumerate() {
             time += told.after_ms * 1_000_000;
             let packet = PacketRef { number: nth as u64 + 1, time: Time(time) };
-            let scribe = std::rc::Rc::clone(&heard);
-            table.segment(packet, &told.segment(), || Scribe(scribe), &mut |line| lines.push(line));
+            table.segment(packet, &told.segment(), || Scribe(std::rc::Rc::clone(&heard)), &mut lines);
         }
-        table.finish(&mut |line| lines.push(line));
+        table.finish(|| Scribe(std::rc::Rc::clone(&heard)), &mut lines);
         let heard: &std::cell::RefCell<String> = &heard;
         (lines, heard.borrow().trim_end().to_owned())
     }

@@ -7,7 +7,7 @@ const INITIAL: [u8; 4] = [32, 64, 128, 255];
 
 /// Routers between the sender of a packet and the place of capture.
 fn hops(ttl: u8) -> u8 {
-    INITIAL.iter().find(|&&initial| ttl <= initial).map_or(0, |&initial| initial - ttl)
+    INITIAL.iter().find(|&&initial| ttl <= initial).map_or(0, |&initial| initial.saturating_sub(ttl))
 }
 
 /// A host's own packets have not passed a router yet. Packets that nobody answered and that have passed one were

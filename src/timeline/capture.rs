@@ -2,13 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Close, Endpoint, Exchange, HandshakePhase, PacketRef, Peer, Rule, Start, Time, Timeline, Vantage};
+use super::{
+    ClientHello, Close, Endpoint, Exchange, HandshakePhase, PacketRef, Peer, Rule, ServerHello, Start, Time, Timeline,
+    Vantage,
+};
 
 /// An origin that closes sooner than this after a response did not wait for another request.
 const IDLE_NS: i64 = 20_000_000;
 
 /// Closes that are no further apart have one reason.
 const TOGETHER_NS: i64 = 5_000_000;
+
+/// Broken rules that an edge took which are kept for one origin.
+const KEPT_TAKEN: usize = 256;
 
 /// Half-open connections from which on a capture is a SYN flood, where they are the greater part of all.
 const FLOOD: u64 = 1_000;
@@ -24,6 +30,8 @@ pub struct Capture {
     pub connections: u64,
     /// Connections of which only the SYN, or SYN and SYN-ACK, were seen.
     pub half_open: u64,
+    /// Half-open connections of which no record was kept.
+    pub given_up: GivenUp,
     /// By server address and port.
     pub origins: BTreeMap<Endpoint, OriginFacts>,
 }
@@ -43,8 +51,9 @@ pub struct OriginFacts {
     pub vantage: Vantage,
     /// The origin's closes of idle connections.
     pub idle_closes: Vec<IdleClose>,
-    /// Rules that responses broke and the edge took: it went on with the connection.
-    pub taken: BTreeSet<Rule>,
+    /// Rules that responses broke and the edge took, each with the words that it took: it went on with the
+    /// connection.
+    pub taken: BTreeSet<(Rule, Vec<u8>)>,
     /// Bytes of the largest field line that it took so.
     pub taken_field: u64,
     /// Bytes of the largest head that it took so.
@@ -57,13 +66,56 @@ pub struct OriginFacts {
     pub reused: u64,
     /// Cipher suites that the origin chose, with their counts.
     pub ciphers: BTreeMap<u16, u64>,
-    /// Server names with which TLS handshakes were completed.
-    pub names: BTreeMap<String, u64>,
+    /// By the server name (SNI) that the edge sent, the first TLS handshake that was completed; at most
+    /// [`MAX_GIVEN`] names.
+    pub given: BTreeMap<Option<String>, Given>,
     /// TLS handshakes that were completed.
     pub handshakes: u64,
 }
 
+/// A connection of which only a SYN, or a SYN and its SYN-ACK, were seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HalfOpen {
+    /// The TCP client.
+    pub edge: Endpoint,
+    /// The SYN.
+    pub syn: PacketRef,
+    /// Packets of both peers.
+    pub packets: u64,
+}
+
+/// What half-open connections leave behind that had to be given up (memory bound).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GivenUp {
+    /// How many.
+    pub connections: u64,
+    /// Their packets.
+    pub packets: u64,
+    /// The first of them.
+    pub first: Vec<HalfOpen>,
+}
+
+impl GivenUp {
+    /// How many are kept as examples.
+    pub const KEPT: usize = 5;
+
+    fn add(&mut self, half_open: &HalfOpen) {
+        self.connections += 1;
+        self.packets += half_open.packets;
+        if self.first.len() < Self::KEPT {
+            self.first.push(*half_open);
+        }
+    }
+}
+
 impl Capture {
+    /// Learns from a half-open connection of which no record is kept.
+    pub fn learn_half_open(&mut self, half_open: &HalfOpen) {
+        self.connections += 1;
+        self.half_open += 1;
+        self.given_up.add(half_open);
+    }
+
     /// Learns from a connection that has ended, or that the capture left open.
     pub fn learn(&mut self, line: &Timeline) {
         self.connections += 1;
@@ -96,19 +148,24 @@ impl OriginFacts {
         self.learn_idleness(line);
         let Some(tls) = line.tls.as_deref().filter(|tls| tls.phase == HandshakePhase::Established) else { return };
         self.handshakes += 1;
-        if let Some(hello) = &tls.server_hello {
-            *self.ciphers.entry(hello.cipher).or_default() += 1;
+        let (Some(offer), Some(choice)) = (&tls.client_hello, &tls.server_hello) else { return };
+        *self.ciphers.entry(choice.cipher).or_default() += 1;
+        let sooner = |known: &Given| known.choice.packet.number <= choice.packet.number;
+        let known = self.given.get(&offer.sni);
+        if known.is_some_and(sooner) || known.is_none() && self.given.len() >= MAX_GIVEN {
+            return;
         }
-        if let Some(sni) = tls.client_hello.as_ref().and_then(|hello| hello.sni.clone()) {
-            *self.names.entry(sni).or_default() += 1;
-        }
+        let given =
+            Given { connection: line.index, offer: offer.clone(), choice: choice.clone(), alpn: tls.alpn.clone() };
+        self.given.insert(offer.sni.clone(), given);
     }
 
     /// What an edge takes once it takes always: after it, it sent another request.
     fn learn_taken(&mut self, before: &Exchange, after: &Exchange) {
         let Some(response) = &before.response else { return };
         if after.request.start.packet.number > response.latest.packet.number {
-            self.taken.extend(response.deviations.iter().map(|deviation| deviation.rule));
+            let words = response.deviations.iter().map(|deviation| (deviation.rule, deviation.words().to_vec()));
+            self.taken.extend(words.take(KEPT_TAKEN.saturating_sub(self.taken.len())));
             self.taken_field = self.taken_field.max(response.largest_field);
             self.taken_head = self.taken_head.max(response.head_bytes);
         }
@@ -162,6 +219,22 @@ impl OriginFacts {
         (near >= 2 && near * 2 > idle.len()).then_some(median as f64 / 1e9)
     }
 }
+
+/// A TLS handshake that was completed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Given {
+    /// The connection.
+    pub connection: u32,
+    /// What the edge offered.
+    pub offer: ClientHello,
+    /// What the origin chose.
+    pub choice: ServerHello,
+    /// The protocol that it chose by ALPN, where it could be read.
+    pub alpn: Option<String>,
+}
+
+/// Most server names of one origin that are remembered.
+pub const MAX_GIVEN: usize = 256;
 
 /// The origin's FIN on a connection on which nothing was outstanding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,29 @@ pub struct Deviation {
     pub bytes: Vec<u8>,
 }
 
+impl Deviation {
+    /// The words that break the rule: what an edge took in them it takes again. The value of a field does not
+    /// count, as it may be another one each time, and no word counts where only white space or a contradiction
+    /// breaks the rule.
+    #[must_use]
+    pub fn words(&self) -> &[u8] {
+        if matches!(
+            self.rule,
+            Rule::LineFeedAlone
+                | Rule::FoldedLine
+                | Rule::EmptyLineFirst
+                | Rule::FieldSpaceBeforeColon
+                | Rule::TransferEncodingAndLength
+                | Rule::TransferEncodingInHttp10
+                | Rule::ChunkLineEnd
+        ) {
+            return &[];
+        }
+        let end = self.bytes.iter().position(|&byte| byte == b':').unwrap_or(self.bytes.len());
+        self.bytes.get(..end).unwrap_or_default()
+    }
+}
+
 macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident, $name:literal, $section:literal, $text:literal;)*) => {
         /// A rule of RFC 9110, 9112 or 9113 that responses break.

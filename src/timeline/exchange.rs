@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Deviation, Mark};
+use super::{Deviation, ErrorPage, Mark};
 
 /// One HTTP request and what answered it.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,6 +149,10 @@ pub struct Response {
     pub server: Option<String>,
     /// `Via`.
     pub via: Option<String>,
+    /// `X-Cache`.
+    pub x_cache: Option<String>,
+    /// Whose own error page the body is, where the status is 5xx.
+    pub error_page: Option<ErrorPage>,
     /// `Content-Type`.
     pub content_type: Option<String>,
     /// Content coding of the body, where it could be checked.
@@ -181,6 +185,8 @@ impl Response {
             close: false,
             server: None,
             via: None,
+            x_cache: None,
+            error_page: None,
             content_type: None,
             coding: Coding::Identity,
             deviations: Vec::new(),

@@ -75,6 +75,8 @@ impl H2Error {
     pub const CANCEL: Self = Self(0x8);
     /// The peer broke the protocol.
     pub const PROTOCOL_ERROR: Self = Self(0x1);
+    /// A frame came on a stream that had ended (section 5.1).
+    pub const STREAM_CLOSED: Self = Self(0x5);
 
     /// Name as in RFC 9113 section 7.
     #[must_use]

@@ -5,9 +5,11 @@
 
 mod capture;
 mod connection;
+mod crash;
 mod deviation;
 mod edge;
 mod ending;
+mod error_page;
 mod exchange;
 mod h2;
 mod network;
@@ -17,14 +19,17 @@ mod reset;
 mod story;
 mod time;
 mod tls;
+mod tls_names;
 
-pub use capture::{Capture, IdleClose, OriginFacts};
+pub use capture::{Capture, Given, GivenUp, HalfOpen, IdleClose, MAX_GIVEN, OriginFacts};
 pub use connection::{
     Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
 };
+pub use crash::Crash;
 pub use deviation::{Deviation, Rule};
 pub use edge::{Edge, Statuses};
 pub use ending::Ending;
+pub use error_page::ErrorPage;
 pub use exchange::{BodyState, Coding, Exchange, Framing, Interim, Request, Response, Unsolicited, Visibility};
 pub use h2::{GoAway, H2, H2Error, NotH2, StreamReset};
 pub use network::{Network, NotANetwork};
@@ -34,9 +39,10 @@ pub use reset::{Rst, RstLook, RstSender, RstSign};
 pub use story::{Event, EventKind, Teller};
 pub use time::{Mark, PacketRef, Time};
 pub use tls::{
-    Alert, AlertDescription, Certificate, CertificateFault, ClientHello, HandshakePhase, NotTls, ServerHello, Spoken,
-    Tls, TlsVersion,
+    Alert, AlertDescription, Certificate, CertificateFault, ClientHello, CutRecord, HandshakeMessage, HandshakePhase,
+    NotTls, ServerHello, Spoken, Tls, TlsVersion,
 };
+pub use tls_names::{cipher_name, group_name, signature_scheme_name};
 
 /// One of the two ends of a captured connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -13,6 +13,10 @@ pub struct Tls {
     pub server_hello: Option<ServerHello>,
     /// The HelloRetryRequest (RFC 8446 section 4.1.4).
     pub hello_retry: Option<PacketRef>,
+    /// The group that it asks for.
+    pub hello_retry_group: Option<u16>,
+    /// The handshake messages that could be read, in the order of the packets, as long as there are not too many.
+    pub messages: Vec<HandshakeMessage>,
     /// Protocol that the origin chose by ALPN (RFC 7301), where it could be read.
     pub alpn: Option<String>,
     /// CertificateRequest of the origin, where it could be read.
@@ -41,6 +45,8 @@ pub struct Tls {
     pub keys_missing: bool,
     /// The capture began after the handshake.
     pub joined_late: bool,
+    /// The record of application data inside which the origin's stream ends.
+    pub cut_record: Option<CutRecord>,
 }
 
 impl Tls {
@@ -56,6 +62,34 @@ impl Tls {
         self.alerts
             .iter()
             .find(|alert| alert.from == from && alert.description.is_some_and(|description| !description.is_close()))
+    }
+}
+
+/// A handshake message (RFC 8446 section 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandshakeMessage {
+    /// The packet that completed it.
+    pub packet: PacketRef,
+    /// Who sent it.
+    pub from: Peer,
+    /// `HandshakeType`: 1 is ClientHello.
+    pub kind: u8,
+}
+
+/// A record of which only the beginning was sent: nobody can decrypt it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutRecord {
+    /// The first byte of its header.
+    pub start: Mark,
+    /// Bytes that its header announces.
+    pub announced: u32,
+    /// Bytes of them that came.
+    pub came: u32,
+}
+
+impl fmt::Display for CutRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} bytes of its last TLS record", self.came, self.announced)
     }
 }
 
@@ -122,6 +156,10 @@ pub struct ServerHello {
     pub version: TlsVersion,
     /// The cipher suite (IANA number).
     pub cipher: u16,
+    /// The group of the key exchange, where it could be read.
+    pub group: Option<u16>,
+    /// The signature scheme of the origin's signature, where it could be read.
+    pub signature_scheme: Option<u16>,
 }
 
 /// A protocol version as on the wire: 0x0303 is TLS 1.2. Unknown ones keep their number.

@@ -6,7 +6,7 @@ use super::hello::{Choice, Extras, Offer};
 use super::message::HandshakeType;
 use super::reader::Reader;
 use super::trust::TrustAnchors;
-use crate::timeline::{ByPeer, HandshakePhase, PacketRef, Peer, ServerHello, Tls, TlsVersion};
+use crate::timeline::{ByPeer, HandshakeMessage, HandshakePhase, PacketRef, Peer, ServerHello, Tls, TlsVersion};
 
 /// The handshake of one connection, as far as its messages could be read.
 #[derive(Debug)]
@@ -79,11 +79,16 @@ impl Handshake {
         body: &[u8],
         packet: PacketRef,
     ) -> Effect {
+        note_message(tls, HandshakeMessage { packet, from, kind: kind.0 });
         match (from, kind) {
             (Peer::Edge, HandshakeType::CLIENT_HELLO) => self.client_hello(tls, Offer::parse(body, packet)),
             (Peer::Origin, HandshakeType::SERVER_HELLO) => return self.server_hello(tls, body, packet),
             (Peer::Origin, HandshakeType::HELLO_RETRY_REQUEST) => tls.hello_retry = tls.hello_retry.or(Some(packet)),
             (Peer::Origin, HandshakeType::ENCRYPTED_EXTENSIONS) => return encrypted_extensions(tls, body),
+            (Peer::Origin, HandshakeType::SERVER_KEY_EXCHANGE) => server_key_exchange(tls, body),
+            (Peer::Origin, HandshakeType::CERTIFICATE_VERIFY) => {
+                note_signature(tls, Reader::new(body).u16());
+            }
             (Peer::Origin, HandshakeType::CERTIFICATE) => self.origin_certificate(tls, body, packet),
             (Peer::Origin, HandshakeType::CERTIFICATE_REQUEST) => {
                 tls.certificate_request = tls.certificate_request.or(Some(packet));
@@ -120,7 +125,7 @@ impl Handshake {
 
     /// The origin's hello in the record format of SSL 2.0.
     pub(super) fn ssl2_server_hello(&mut self, tls: &mut Tls, packet: PacketRef) {
-        tls.server_hello = Some(ServerHello { packet, version: TlsVersion(2), cipher: 0 });
+        tls.server_hello = Some(ServerHello { packet, version: TlsVersion(2), ..ServerHello::default() });
         tls.phase = tls.phase.max(HandshakePhase::ServerHello);
         self.damaged = true;
     }
@@ -160,11 +165,18 @@ impl Handshake {
         };
         if choice.is_hello_retry_request() {
             tls.hello_retry = tls.hello_retry.or(Some(packet));
+            tls.hello_retry_group = tls.hello_retry_group.or(choice.group);
             self.retry = Some(choice);
             return Effect::None;
         }
         if tls.phase < HandshakePhase::Established {
-            tls.server_hello = Some(ServerHello { packet, version: choice.version, cipher: choice.cipher });
+            tls.server_hello = Some(ServerHello {
+                packet,
+                version: choice.version,
+                cipher: choice.cipher,
+                group: choice.group,
+                signature_scheme: None,
+            });
             tls.alpn = choice.alpn.clone();
             tls.resumed = choice.pre_shared_key && is_tls13(choice.version);
             tls.phase = tls.phase.max(HandshakePhase::ServerHello);
@@ -200,6 +212,34 @@ fn encrypted_extensions(tls: &mut Tls, body: &[u8]) -> Effect {
     if extras.early_data { Effect::EarlyDataTaken } else { Effect::None }
 }
 
+/// The named curve of ECDHE, the origin's public key and the scheme that it is signed with (RFC 8422 section 5.4,
+/// RFC 5246 section 7.4.3); other key exchanges name no group.
+fn server_key_exchange(tls: &mut Tls, body: &[u8]) {
+    let mut body = Reader::new(body);
+    if body.u8() != Some(NAMED_CURVE) {
+        return;
+    }
+    let group = body.u16();
+    let scheme = body.vector8().and_then(|_key| body.u16()).filter(|_| tls.version() == Some(TlsVersion::TLS_1_2));
+    if let Some(hello) = &mut tls.server_hello {
+        hello.group = hello.group.or(group);
+    }
+    note_signature(tls, scheme);
+}
+
+/// A message that could be read.
+pub(super) fn note_message(tls: &mut Tls, message: HandshakeMessage) {
+    if tls.messages.len() < MAX_MESSAGES {
+        tls.messages.push(message);
+    }
+}
+
+fn note_signature(tls: &mut Tls, scheme: Option<u16>) {
+    if let Some(hello) = &mut tls.server_hello {
+        hello.signature_scheme = hello.signature_scheme.or(scheme);
+    }
+}
+
 /// The drafts of TLS 1.3 had numbers of their own (RFC 8446 section 4.2.1.1 of the drafts: 0x7f00 and the draft).
 fn is_tls13(version: TlsVersion) -> bool {
     version == TlsVersion::TLS_1_3 || version.0 & 0xff00 == 0x7f00
@@ -207,3 +247,7 @@ fn is_tls13(version: TlsVersion) -> bool {
 
 /// Bytes that an AEAD cipher adds to the contents of a record.
 const USUAL_OVERHEAD: u32 = 17;
+/// `ECCurveType` for a curve with a number.
+const NAMED_CURVE: u8 = 3;
+/// Most handshake messages of one connection that are told: a handshake has about ten.
+const MAX_MESSAGES: usize = 64;

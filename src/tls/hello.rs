@@ -28,6 +28,8 @@ pub(super) struct Choice {
     pub(super) pre_shared_key: bool,
     /// RFC 7366.
     pub(super) encrypt_then_mac: bool,
+    /// The group of its key share, or the one that a HelloRetryRequest asks for (RFC 8446 section 4.2.8).
+    pub(super) group: Option<u16>,
 }
 
 /// What EncryptedExtensions say.
@@ -112,6 +114,7 @@ impl Choice {
             alpn: None,
             pre_shared_key: false,
             encrypt_then_mac: false,
+            group: None,
         };
         for (kind, content) in extensions(parsed.ext.unwrap_or_default()) {
             let mut content = Reader::new(content);
@@ -120,6 +123,7 @@ impl Choice {
                 ALPN => choice.alpn = protocols(content).into_iter().next(),
                 PRE_SHARED_KEY => choice.pre_shared_key = true,
                 ENCRYPT_THEN_MAC => choice.encrypt_then_mac = true,
+                KEY_SHARE => choice.group = content.u16(),
                 _ => {}
             }
         }
@@ -194,6 +198,7 @@ const PRE_SHARED_KEY: u16 = 41;
 const EARLY_DATA: u16 = 42;
 const SUPPORTED_VERSIONS: u16 = 43;
 const PSK_KEY_EXCHANGE_MODES: u16 = 45;
+const KEY_SHARE: u16 = 51;
 
 /// SHA-256 of "HelloRetryRequest" (RFC 8446 section 4.1.3).
 const HELLO_RETRY_REQUEST_RANDOM: [u8; 32] = [

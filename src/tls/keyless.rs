@@ -5,7 +5,7 @@ use super::flight::{Flights, Sealed, finished_len};
 use super::handshake::Handshake;
 use super::inferred::{Inferred, OriginTickets};
 use super::record::ContentType;
-use crate::timeline::{Peer, Timeline};
+use crate::timeline::{CutRecord, Peer, Timeline};
 
 /// The part of a connection that is told without keys.
 #[derive(Debug, Default)]
@@ -50,11 +50,11 @@ impl Keyless {
         }
     }
 
-    /// Nothing more will come.
-    pub(super) fn finish(&mut self, line: &mut Timeline, handshake: &mut Handshake) {
+    /// Nothing more will come; `cut` is the record inside which the origin's stream ends.
+    pub(super) fn finish(&mut self, line: &mut Timeline, handshake: &mut Handshake, cut: Option<CutRecord>) {
         self.conclude_flight(line, handshake);
         if let Some(mut inferred) = self.inferred.take() {
-            inferred.finish(line);
+            inferred.finish(line, cut);
         }
     }
 

@@ -21,8 +21,10 @@ impl HandshakeType {
     pub(super) const HELLO_RETRY_REQUEST: Self = Self(6);
     pub(super) const ENCRYPTED_EXTENSIONS: Self = Self(8);
     pub(super) const CERTIFICATE: Self = Self(11);
+    pub(super) const SERVER_KEY_EXCHANGE: Self = Self(12);
     pub(super) const CERTIFICATE_REQUEST: Self = Self(13);
     pub(super) const SERVER_HELLO_DONE: Self = Self(14);
+    pub(super) const CERTIFICATE_VERIFY: Self = Self(15);
     pub(super) const FINISHED: Self = Self(20);
     pub(super) const KEY_UPDATE: Self = Self(24);
 }

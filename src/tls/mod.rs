@@ -21,7 +21,6 @@ mod inferred;
 mod keyless;
 mod keylog;
 mod message;
-mod names;
 mod probe;
 mod reader;
 mod record;
@@ -34,7 +33,6 @@ mod trust;
 
 pub use error::TlsError;
 pub use keylog::KeyLog;
-pub use names::{cipher_name, group_name, signature_scheme_name};
 pub use probe::{Probe, probe};
 pub use session::Session;
 pub use trust::TrustAnchors;

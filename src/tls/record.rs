@@ -1,6 +1,6 @@
 //! Records (RFC 8446 section 5.1, RFC 5246 section 6.2.1): cuts the stream of one peer into records.
 
-use crate::timeline::{Mark, PacketRef, Peer};
+use crate::timeline::{CutRecord, Mark, PacketRef, Peer};
 
 /// The stream of one peer, cut into records. A body is kept only where somebody reads it.
 #[derive(Debug, Default)]
@@ -15,6 +15,17 @@ pub(super) struct Records {
     /// The version of the last record: a header that is found again must have the same.
     version: Option<u16>,
     skipped: u64,
+    /// A gap was met: what follows may be the rest of anything.
+    torn: bool,
+    /// Where something began that is no record, behind one.
+    foreign: Option<Foreign>,
+}
+
+/// The first bytes of what is no record, where one was due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Foreign {
+    pub(super) at: Mark,
+    pub(super) bytes: [u8; HEADER_LEN],
 }
 
 /// What the next bytes belong to.
@@ -246,6 +257,7 @@ impl Records {
 
     /// The capture does not hold the next `len` bytes.
     pub(super) fn gap(&mut self, len: u64, at: Mark) -> Torn {
+        self.torn = true;
         match self.state {
             State::Body(open) => self.tear(open, len, at),
             State::Foreign => Torn { found: self.end(), lost: 0 },
@@ -256,6 +268,19 @@ impl Records {
                 Torn { found: None, lost: len.saturating_add(dropped) }
             }
         }
+    }
+
+    /// What came where a record was due, in a stream of which the capture misses nothing.
+    pub(super) fn foreign_bytes(&self) -> Option<Foreign> {
+        self.foreign
+    }
+
+    /// The record of application data that is begun and not complete, as long as the capture holds all of it.
+    pub(super) fn open_record(&self) -> Option<CutRecord> {
+        let State::Body(Open { header, left, body }) = self.state else { return None };
+        let whole = header.kind == ContentType::ApplicationData && body != Body::Damaged && self.skipped == 0;
+        let came = header.len.saturating_sub(left);
+        whole.then_some(CutRecord { start: self.begins, announced: header.len, came })
     }
 
     /// Nothing follows: what began as another protocol is complete.
@@ -292,6 +317,8 @@ impl Records {
             self.body = self.header.to_vec();
             self.state = State::Foreign;
         } else {
+            let foreign = Foreign { at: self.begins, bytes: self.header };
+            self.foreign = self.foreign.or((!self.torn).then_some(foreign));
             self.state = State::Search;
         }
         Some(None)

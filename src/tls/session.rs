@@ -5,15 +5,17 @@ use super::buffers::Buffers;
 use super::decrypt::Opener;
 use super::early::EarlyData;
 use super::flight::Sealed;
-use super::handshake::{Effect, Handshake};
+use super::handshake::{Effect, Handshake, note_message};
 use super::hello::Offer;
 use super::keyless::Keyless;
 use super::keylog::KeyLog;
-use super::message::Messages;
+use super::message::{HandshakeType, Messages};
 use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
 use super::trust::TrustAnchors;
 use crate::tcp::Application;
-use crate::timeline::{ByPeer, HandshakePhase, Mark, NotTls, PacketRef, Peer, Spoken, Timeline, Tls};
+use crate::timeline::{
+    ByPeer, CutRecord, HandshakeMessage, HandshakePhase, Mark, NotTls, PacketRef, Peer, Response, Spoken, Timeline, Tls,
+};
 
 /// The TLS layer of one connection.
 ///
@@ -107,7 +109,15 @@ impl Session {
                 self.found(line, from, found, plain);
             }
         }
-        self.keyless.finish(line, &mut self.handshake);
+        if let Some(foreign) = self.side.origin.records.foreign_bytes() {
+            not_tls(line, Peer::Origin, foreign.at, &foreign.bytes);
+        }
+        let cut = self.side.origin.records.open_record().filter(|_| !self.side.origin.torn);
+        facts(line).cut_record = cut;
+        self.keyless.finish(line, &mut self.handshake, cut);
+        if let Some(cut) = cut.filter(|_| facts(line).decrypted) {
+            begin_response(line, cut);
+        }
     }
 
     fn found(&mut self, line: &mut Timeline, from: Peer, found: Found, plain: &mut dyn Application) {
@@ -315,7 +325,10 @@ impl Session {
 
     fn ssl2(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], packet: PacketRef) {
         match from {
-            Peer::Edge => self.handshake.client_hello(facts(line), Offer::parse_ssl2(bytes, packet)),
+            Peer::Edge => {
+                note_message(facts(line), HandshakeMessage { packet, from, kind: HandshakeType::CLIENT_HELLO.0 });
+                self.handshake.client_hello(facts(line), Offer::parse_ssl2(bytes, packet));
+            }
             Peer::Origin => self.handshake.ssl2_server_hello(facts(line), packet),
         }
     }
@@ -361,6 +374,15 @@ impl Session {
 
 fn facts(line: &mut Timeline) -> &mut Tls {
     line.tls.get_or_insert_default()
+}
+
+/// An origin that sends a record has begun to answer, though its bytes cannot be decrypted before its end.
+fn begin_response(line: &mut Timeline, cut: CutRecord) {
+    let Some(exchange) = line.exchanges.last_mut() else { return };
+    let before = exchange.request.start.packet.number < cut.start.packet.number;
+    if before && exchange.response.is_none() && exchange.stream.is_none() {
+        exchange.response = Some(Response::begun(cut.start));
+    }
 }
 
 fn not_tls(line: &mut Timeline, from: Peer, at: Mark, preview: &[u8]) {

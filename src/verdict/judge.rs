@@ -144,7 +144,7 @@ fn id(line: &Timeline, scope: Scope) -> String {
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let folded = hash ^ (hash >> 40);
-    (0..8).map(|digit| char::from(ALPHABET[(folded >> (digit * 5)) as usize & 31])).collect()
+    (0..8).filter_map(|digit| ALPHABET.get((folded >> (digit * 5)) as usize & 31)).copied().map(char::from).collect()
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ const COMMON: u64 = 60;
 /// Prefixes of targets that are counted; the traffic beyond them counts as one more.
 const PATHS: usize = 1024;
 
+/// Servers that are counted.
+const SERVERS: usize = 4096;
+
 /// Bytes from which a response counts as large.
 const LARGE: u64 = 64 * 1024;
 
@@ -48,7 +51,11 @@ impl Census {
     pub fn count(&mut self, line: &Timeline) {
         let all = line.folded + line.exchanges.len() as u64;
         self.exchanges += all;
-        *self.servers.entry(line.endpoint.origin).or_default() += all.max(1);
+        if let Some(count) = self.servers.get_mut(&line.endpoint.origin) {
+            *count += all.max(1);
+        } else if self.servers.len() < SERVERS {
+            self.servers.insert(line.endpoint.origin, all.max(1));
+        }
         *self.hours.entry(hour(line)).or_default() += all.max(1);
         for exchange in &line.exchanges {
             self.large += u64::from(is_large(exchange));

@@ -67,15 +67,16 @@ impl Reassembler {
             return None;
         }
         let index = self.open.iter().position(|datagram| datagram.key == fragment.key).unwrap_or_else(|| {
+            let index = self.open.len();
             self.open.push_back(Datagram { key: fragment.key, first: time, head: None, end: None, pieces: Vec::new() });
-            self.open.len() - 1
+            index
         });
         let datagram = self.open.get_mut(index)?;
         if datagram.pieces.len() >= MAX_FRAGMENTS {
             self.give_up(index);
             return None;
         }
-        self.kept += fragment.at.bytes.len();
+        self.kept = self.kept.saturating_add(fragment.at.bytes.len());
         datagram.add(fragment, end);
         let whole = datagram.whole();
         if whole.is_some() {
@@ -95,7 +96,8 @@ impl Reassembler {
 
     fn give_up(&mut self, index: usize) {
         if let Some(datagram) = self.open.remove(index) {
-            self.kept -= datagram.pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>();
+            let given_up: usize = datagram.pieces.iter().map(|piece| piece.bytes.len()).sum();
+            self.kept = self.kept.saturating_sub(given_up);
         }
     }
 }
@@ -136,7 +138,8 @@ impl Datagram {
         if covered(self.pieces.iter().map(|piece| (piece.offset, piece.end))) < end {
             return None;
         }
-        let captured = covered(self.pieces.iter().map(|piece| (piece.offset, piece.offset + piece.bytes.len())));
+        let captured =
+            covered(self.pieces.iter().map(|piece| (piece.offset, piece.offset.saturating_add(piece.bytes.len()))));
         let mut bytes = vec![0; captured.min(end)];
         for piece in self.pieces.iter().rev() {
             let target = bytes.get_mut(piece.offset..).unwrap_or_default();

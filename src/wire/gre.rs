@@ -19,7 +19,7 @@ pub(super) fn tunnel(at: View<'_>) -> Result<Step<'_>, Reason> {
         version_1 && version & ACKNOWLEDGMENT != 0,
     ];
     let options = present.into_iter().filter(|present| *present).count();
-    let payload = rest.skip(options * 4)?;
+    let payload = rest.skip(options.saturating_mul(4))?;
     match u16::from_be_bytes([high, low]) {
         PPP if version_1 => pptp(payload),
         _ if version & 0x07 != 0 || flags & ROUTING != 0 => Err(Reason::NotTcp),

@@ -134,6 +134,12 @@ impl fmt::Display for Flags {
 pub struct TcpOptions<'a>(&'a [u8]);
 
 impl<'a> TcpOptions<'a> {
+    /// Options as they stand in a header.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes, padding included.
     #[must_use]
     pub fn bytes(self) -> &'a [u8] {

@@ -22,7 +22,7 @@ impl<'a> View<'a> {
     #[inline]
     pub(super) fn header<const N: usize>(self) -> Result<(&'a [u8; N], Self), Reason> {
         match self.bytes.split_first_chunk() {
-            Some((header, bytes)) => Ok((header, Self { bytes, wire: self.wire - N })),
+            Some((header, bytes)) => Ok((header, Self { bytes, wire: self.wire.saturating_sub(N) })),
             None if self.wire < N => Err(Reason::Malformed),
             None => Err(Reason::Cut),
         }

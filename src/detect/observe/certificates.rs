@@ -51,7 +51,8 @@ impl Watch for WouldFailStrict {
 
     fn tell(&self, _: &Capture, _: &Edge) -> Option<Observation> {
         let summary = format!(
-            "The edge took the origin's certificate on {}, and Full (strict) without a private CA would refuse it: {}.",
+            "The edge took the origin's certificate on {}, as Full does; Full (strict) without a private CA would refuse \
+             it (526): {}.",
             count(self.tally.count, "connection"),
             self.sample,
         );

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Sight, Tally, Watch, count};
 use crate::detect::case::request_name;
 use crate::detect::{Observation, span};
-use crate::timeline::{Capture, Close, Edge, Framing, Peer, Rule, Visibility};
+use crate::timeline::{Capture, Close, Edge, Framing, Peer, Response, Rule, Visibility};
 
 /// `client-abort`: the edge left first, with nothing wrong.
 #[derive(Default)]
@@ -38,33 +38,70 @@ impl Watch for ClientAbort {
     }
 }
 
-/// `origin-error`: the origin itself answered 5xx, and the edge passes that on.
+/// `origin-error`: the origin itself answered 5xx, or a gRPC error in its trailers, and the edge passes that on.
 #[derive(Default)]
 pub(super) struct OriginError {
     tally: Tally,
-    statuses: BTreeMap<u16, u64>,
+    errors: BTreeMap<String, u64>,
+    makers: BTreeMap<String, u64>,
+}
+
+impl OriginError {
+    /// Statuses and makers that are kept: strangers name them.
+    const KEPT: usize = 16;
+
+    fn count(counts: &mut BTreeMap<String, u64>, what: String) {
+        if counts.len() < Self::KEPT || counts.contains_key(&what) {
+            *counts.entry(what).or_default() += 1;
+        }
+    }
+}
+
+/// What says that the origin itself failed.
+fn error(response: &Response) -> Option<String> {
+    let status = response.status.filter(|status| (500..600).contains(status)).map(|status| status.to_string());
+    // grpc-status 0 is OK.
+    status.or_else(|| response.grpc_status.filter(|&status| status != 0).map(|status| format!("gRPC {status}")))
+}
+
+/// Which hop of a chain of proxies made it, as far as it says: its own error page is the surest sign.
+fn maker(response: &Response) -> Option<String> {
+    let page = response.error_page.map(|page| format!("the error page of {page}"));
+    page.or_else(|| Some(format!("Server: {}", response.server.as_ref()?)))
+}
+
+fn hints(response: &Response) -> String {
+    let field = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("{name}: {value}"));
+    let page = response.error_page.map(|page| format!("the error page of {page}"));
+    let (server, via) = (field("Server", &response.server), field("Via", &response.via));
+    let hints = [page, server, via, field("X-Cache", &response.x_cache)];
+    hints.into_iter().flatten().map(|hint| format!(", {hint}")).collect()
 }
 
 impl Watch for OriginError {
     fn see(&mut self, sight: &Sight<'_>) {
         for exchange in &sight.line.exchanges {
             let Some(response) = &exchange.response else { continue };
-            let Some(status) = response.status.filter(|status| (500..600).contains(status)) else { continue };
-            if sight.failed(exchange.number) {
-                continue;
+            let Some(error) = error(response).filter(|_| !sight.failed(exchange.number)) else { continue };
+            Self::count(&mut self.errors, error.clone());
+            if let Some(maker) = maker(response) {
+                Self::count(&mut self.makers, maker);
             }
-            *self.statuses.entry(status).or_default() += 1;
-            let by = response.server.as_deref().map_or_else(String::new, |server| format!(", Server: {server}"));
-            self.tally.add(response.start.packet, || format!("{status} to {}{by}", request_name(exchange)));
+            let note = || format!("{error} to {}{}", request_name(exchange), hints(response));
+            self.tally.add(response.start.packet, note);
         }
     }
 
     fn tell(&self, _: &Capture, _: &Edge) -> Option<Observation> {
-        let statuses: Vec<String> = self.statuses.iter().map(|(status, n)| format!("{n} × {status}")).collect();
+        let list = |counts: &BTreeMap<String, u64>| {
+            let counts: Vec<String> = counts.iter().map(|(what, n)| format!("{n} × {what}")).collect();
+            counts.join(", ")
+        };
+        let makers = if self.makers.is_empty() { String::new() } else { format!(", by {}", list(&self.makers)) };
         let summary = format!(
-            "The origin itself answered {} with a server error ({}); the edge passes that on.",
+            "The origin itself answered {} with a server error ({}){makers}; the edge passes that on.",
             count(self.tally.count, "request"),
-            statuses.join(", "),
+            list(&self.errors),
         );
         self.tally.observation("origin-error", summary)
     }

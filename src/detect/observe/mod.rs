@@ -5,7 +5,9 @@
 
 mod certificates;
 mod exchanges;
+mod http2;
 mod reuse;
+mod stray;
 mod transport;
 
 use super::{Evidence, Observation, Scope};
@@ -48,6 +50,8 @@ impl Default for Watchers {
             Box::<exchanges::SlowResponse>::default(),
             Box::<exchanges::LimitNear>::default(),
             Box::<exchanges::Tolerated>::default(),
+            Box::<http2::Flood>::default(),
+            Box::<stray::UnsolicitedBytes>::default(),
             Box::<reuse::KeepaliveShorter>::default(),
             Box::<reuse::ClosesEveryConnection>::default(),
             Box::<certificates::ExpiresSoon>::default(),
@@ -78,7 +82,7 @@ impl Watchers {
 }
 
 /// A count with the first packets that it was made of.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Tally {
     count: u64,
     samples: Vec<Evidence>,

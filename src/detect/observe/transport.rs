@@ -37,8 +37,9 @@ impl Watch for PacketLoss {
         }
     }
 
-    fn tell(&self, _: &Capture, _: &Edge) -> Option<Observation> {
-        let share = self.lost as f64 / self.packets.max(1) as f64;
+    fn tell(&self, capture: &Capture, _: &Edge) -> Option<Observation> {
+        let packets = self.packets + capture.given_up.packets;
+        let share = self.lost as f64 / packets.max(1) as f64;
         if self.lost < LOSS_LEAST || share < LOSS_SHARE {
             return None;
         }
@@ -46,7 +47,7 @@ impl Watch for PacketLoss {
             "{} had to be sent again, {:.1} % of {} on {}.",
             count(self.lost, "segment"),
             share * 100.0,
-            self.packets,
+            packets,
             count(self.tally.count, "direction of a connection"),
         );
         self.tally
@@ -105,7 +106,11 @@ impl Watch for SynFlood {
             "{} of {} connections are SYNs without a completed handshake: a SYN flood. None of them is judged.",
             capture.half_open, capture.connections,
         );
-        self.tally.observation("syn-flood", summary)
+        let mut tally = self.tally.clone();
+        for half_open in &capture.given_up.first {
+            tally.add(half_open.syn, || format!("SYN from {}", half_open.edge));
+        }
+        tally.observation("syn-flood", summary)
     }
 }
 

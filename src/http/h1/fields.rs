@@ -24,6 +24,15 @@ impl Field<'_> {
     }
 }
 
+/// Reads one field line as well as can be.
+#[inline]
+pub(super) fn read(line: Line<'_>) -> Option<Field<'_>> {
+    let colon = memchr::memchr(b':', line.content)?;
+    let (name, value) = (line.content.get(..colon)?, line.content.get(colon + 1..)?);
+    let blank = name.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    Some(Field { name: name.get(..name.len() - blank)?, value: trim(value), at: line.at, len: line.len })
+}
+
 /// Reads one field line and tells `broken` every rule that it breaks, with the offset in the head.
 pub(super) fn judge<'a>(line: Line<'a>, broken: &mut impl FnMut(Rule, usize)) -> Option<Field<'a>> {
     let content = line.content;
@@ -37,8 +46,8 @@ pub(super) fn judge<'a>(line: Line<'a>, broken: &mut impl FnMut(Rule, usize)) ->
         return None;
     };
     let (name, value) = (content.get(..colon)?, content.get(colon + 1..)?);
-    let blank = name.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    let trimmed = name.get(..name.len() - blank)?;
+    let field = read(line)?;
+    let trimmed = field.name;
     if trimmed.is_empty() {
         broken(Rule::FieldNameEmpty, line.at);
     } else if trimmed.len() < name.len() {
@@ -48,7 +57,7 @@ pub(super) fn judge<'a>(line: Line<'a>, broken: &mut impl FnMut(Rule, usize)) ->
         broken(Rule::FieldNameNotToken, line.at + bad);
     }
     judge_value(value, line.at + colon + 1, broken);
-    Some(Field { name: trimmed, value: trim(value), at: line.at, len: line.len })
+    Some(field)
 }
 
 /// A line that goes on with the value of the field before it (RFC 9112 section 5.2).

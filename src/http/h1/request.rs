@@ -63,7 +63,7 @@ pub(super) fn read(head: &[u8], start: Mark) -> (Request, Asks) {
     let mut framing = FramingFields::default();
     let mut upgrade = false;
     for line in lines {
-        let Some(field) = fields::judge(line, &mut |_, _| {}) else { continue };
+        let Some(field) = fields::read(line) else { continue };
         upgrade |= field.is("upgrade");
         framing.see(&field, &mut |_, _| {});
         see(&mut request, &field);

@@ -2,6 +2,7 @@
 
 use super::body::Body;
 use super::coding::CodedBody;
+use super::error_page::Page;
 use super::head::{Partial, Places, end_of_head};
 use super::pairing::{Pairing, after, exchange, obscure_open};
 use super::preamble::Preamble;
@@ -20,6 +21,8 @@ pub(super) struct Responses {
     state: State,
     /// The body of the newest response, where it is coded.
     coded: Option<CodedBody>,
+    /// The body of the newest response, where it is an error.
+    page: Option<Page>,
     /// Empty lines that came where a response was awaited.
     preamble: Preamble,
     /// What the 1xx responses to the oldest open request broke: the edge refuses the whole exchange for it.
@@ -195,8 +198,14 @@ impl Responses {
     }
 
     fn read(&mut self, line: &mut Timeline, pairing: &mut Pairing, begun: &Begun, head: &Whole<'_>) {
-        let mut forgotten = Response::begun(begun.start);
-        let response = record(line, begun.owner).unwrap_or(&mut forgotten);
+        let mut forgotten;
+        let response = match record(line, begun.owner) {
+            Some(response) => response,
+            None => {
+                forgotten = Response::begun(begun.start);
+                &mut forgotten
+            }
+        };
         let said = response::read(head.bytes, head.places, response);
         response.head_bytes = head.len;
         response.head_end = Some(head.end);
@@ -243,6 +252,7 @@ impl Responses {
             response.coding = coded.unchecked();
         }
         self.coded = coded.filter(|_| response.framing != Framing::None);
+        self.page = Page::of(response);
         self.state = match Body::of(response.framing, response.head_bytes) {
             Some(body) => State::Body(owner, body),
             None => {
@@ -295,8 +305,9 @@ impl Responses {
 
     fn body(&mut self, line: &mut Timeline, bytes: &[u8], start: Mark) -> usize {
         let State::Body(owner, body) = &mut self.state else { return bytes.len() };
-        let (mut forgotten, was_lost) = (Response::begun(start), body.lost());
-        let response = record(line, *owner).unwrap_or(&mut forgotten);
+        let was_lost = body.lost();
+        // Only bare content has no record, where its request was missed: it goes on until the close.
+        let Some(response) = record(line, *owner) else { return bytes.len() };
         let taken = body.take(bytes, start, &mut |fault| {
             note(response, fault.rule, fault.at, fault.mark, fault.bytes);
         });
@@ -308,8 +319,12 @@ impl Responses {
         if bare || was_lost {
             quote_further(response, seen);
         }
+        let data = bytes.get(..taken.data).unwrap_or_default();
         if let Some(coded) = &mut self.coded {
-            coded.add(bytes.get(..taken.data).unwrap_or_default());
+            coded.add(data);
+        }
+        if let Some(page) = &mut self.page {
+            response.error_page = response.error_page.or_else(|| page.take(data));
         }
         let end = after(start, taken.bytes as u64);
         response.body_bytes += taken.data as u64;

@@ -76,6 +76,7 @@ pub(super) struct ResponseHead {
     pub(super) content_length: Option<u64>,
     pub(super) server: Option<String>,
     pub(super) via: Option<String>,
+    pub(super) x_cache: Option<String>,
     pub(super) content_type: Option<String>,
     pub(super) content_encoding: Option<String>,
     location: Option<String>,
@@ -102,6 +103,7 @@ impl ResponseHead {
             content_length: None,
             server: None,
             via: None,
+            x_cache: None,
             content_type: None,
             content_encoding: None,
             location: None,
@@ -236,6 +238,7 @@ impl ResponseHead {
             b"content-encoding" => keep(&mut self.content_encoding, value),
             b"server" => keep(&mut self.server, value),
             b"via" => keep(&mut self.via, value),
+            b"x-cache" => keep(&mut self.x_cache, value),
             _ => {}
         }
     }

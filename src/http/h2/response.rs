@@ -183,6 +183,7 @@ impl Http2 {
         response.fields = head.fields;
         response.server = head.server;
         response.via = head.via;
+        response.x_cache = head.x_cache;
         response.content_type = head.content_type;
         response.grpc_status = head.grpc_status;
         response.coding = match head.content_encoding {

@@ -16,7 +16,7 @@ use self::sizes::{
 };
 use super::alert;
 use super::flight::Sealed;
-use crate::timeline::{ByPeer, Exchange, HandshakePhase, Peer, Response, Timeline, Tls, Visibility};
+use crate::timeline::{ByPeer, CutRecord, Exchange, HandshakePhase, Peer, Response, Timeline, Tls, Visibility};
 
 /// What is inferred on one connection.
 #[derive(Debug)]
@@ -119,8 +119,8 @@ impl Inferred {
         }
     }
 
-    /// Nothing more will come.
-    pub(super) fn finish(&mut self, line: &mut Timeline) {
+    /// Nothing more will come; `cut` is the record inside which the origin's stream ends.
+    pub(super) fn finish(&mut self, line: &mut Timeline, cut: Option<CutRecord>) {
         let closed = line.closes().next().is_some();
         if closed {
             self.drop_control();
@@ -134,7 +134,19 @@ impl Inferred {
                 self.settle_tail(line, from);
             }
         }
-        complete_at_close(line, self.number);
+        if !cut.is_some_and(|cut| self.cut_short(line, cut)) {
+            complete_at_close(line, self.number);
+        }
+    }
+
+    /// The origin's stream ends inside a record, and so inside the response: true where that is so.
+    fn cut_short(&self, line: &mut Timeline, cut: CutRecord) -> bool {
+        let Some(exchange) = self.latest(line) else { return false };
+        let begun = exchange.request.start.packet.number < cut.start.packet.number;
+        if begun {
+            exchange.response.get_or_insert_with(|| Response::begun(cut.start));
+        }
+        begun
     }
 
     /// Forgets what was inferred: the connection can be decrypted after all.

@@ -227,3 +227,36 @@ fn old_exchanges_are_only_counted() {
     assert_eq!((line.exchanges.len(), line.folded), (MAX_KEPT, 100 - MAX_KEPT as u64));
     assert_eq!(line.exchanges.last().map(|exchange| exchange.number), Some(100));
 }
+
+#[test]
+fn a_stream_that_ends_inside_a_record_cuts_the_response() {
+    let begun = || {
+        let mut driver = Driver::established(H1);
+        driver.edge(&sealed(300), 1.0).origin(&sealed(150), 1.1);
+        driver
+    };
+    let mut cut = begun();
+    cut.origin(&sealed(9_000)[..5_000], 1.2).fin(Peer::Origin, 1.3);
+    let seen = cut.finish();
+    assert_eq!(told(&seen), ["300 > 150"]);
+    let record = seen.tls().cut_record.expect("a cut record");
+    assert_eq!((record.came, record.announced), (4_995, 9_017));
+    let mut whole = begun();
+    whole.origin(&sealed(9_000), 1.2).fin(Peer::Origin, 1.3);
+    assert_eq!(told(&whole.finish()), ["300 > 9150."]);
+}
+
+#[test]
+fn a_response_whose_first_record_is_cut_is_not_empty() {
+    let mut driver = Driver::established(H1);
+    driver.edge(&sealed(300), 1.0).origin(&sealed(9_000)[..5_000], 1.2).rst(Peer::Origin, 3.3);
+    assert_eq!(told(&driver.finish()), ["300 > 0"]);
+}
+
+#[test]
+fn a_hole_of_the_capture_cuts_no_record() {
+    let mut driver = Driver::established(H1);
+    driver.edge(&sealed(300), 1.0).origin(&sealed(150), 1.1).lose(Peer::Origin, 40, 1.15);
+    driver.origin(&sealed(9_000)[..5_000], 1.2).fin(Peer::Origin, 1.3);
+    assert_eq!(driver.finish().tls().cut_record, None);
+}

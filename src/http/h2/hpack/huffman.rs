@@ -9,7 +9,7 @@ pub(super) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut state = ROOT;
     for &byte in coded {
         for nibble in [byte >> 4, byte & 0xf] {
-            let step = STEPS[state as usize][nibble as usize];
+            let step = STEPS.get(usize::from(state))?.get(usize::from(nibble))?;
             match step.emits {
                 Emits::Nothing => {}
                 Emits::Symbol => out.push(step.symbol),
@@ -18,7 +18,7 @@ pub(super) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
             state = step.next;
         }
     }
-    MAY_END[state as usize].then_some(())
+    (*MAY_END.get(usize::from(state))?).then_some(())
 }
 
 /// What four more bits do in a state. A state is an inner node of the code's tree; the shortest code has five
@@ -49,6 +49,12 @@ struct Tree {
     children: [[Node; 2]; 256],
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    reason = "runs at compile time only, where a panic is a build error"
+)]
 const fn tree() -> Tree {
     let mut children = [[Node::Inner(ROOT); 2]; 256];
     let mut nodes: u8 = 0;
@@ -85,6 +91,11 @@ const fn tree() -> Tree {
     Tree { children }
 }
 
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs at compile time only, where a panic is a build error"
+)]
 const fn steps() -> [[Step; 16]; 256] {
     let tree = tree();
     let mut steps = [[Step { next: ROOT, symbol: 0, emits: Emits::Nothing }; 16]; 256];
@@ -111,6 +122,11 @@ const fn steps() -> [[Step; 16]; 256] {
 }
 
 /// The states in which a string may end: up to seven 1 bits after the last symbol, which begin EOS.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "runs at compile time only, where a panic is a build error"
+)]
 const fn may_end() -> [bool; 256] {
     let tree = tree();
     let mut ends = [false; 256];
