@@ -1,7 +1,7 @@
 //! One connection with what surrounds it, and the questions that many detectors ask of it.
 
 use crate::timeline::{
-    Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Start, Timeline, Vantage, Visibility,
+    Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Timeline, Vantage, Visibility,
 };
 
 use super::{Confidence, Evidence};
@@ -38,22 +38,10 @@ impl<'a> Case<'a> {
             let tunnel = exchange.response.as_ref().is_some_and(|response| response.framing == Framing::Tunnel);
             !complete
                 && !tunnel
-                && (exchange.visibility != Visibility::Obscured || self.only_cut(exchange))
+                && exchange.visibility != Visibility::Obscured
                 && exchange.request.cancelled.is_none()
                 && !line.never_established()
         })
-    }
-
-    /// True where a snap length hides the text of a first request only: that the origin never sent a byte on the
-    /// connection is seen all the same.
-    fn only_cut(&self, exchange: &Exchange) -> bool {
-        let (edge, origin) = (&self.line.direction.edge, &self.line.direction.origin);
-        exchange.number == 1
-            && self.line.start == Start::Handshake
-            && self.line.cut_bytes > 0
-            && self.line.tls.is_none()
-            && (origin.sent, origin.reached.saturating_sub(1), origin.missed_by_capture) == (0, 0, 0)
-            && edge.missed_by_capture == 0
     }
 
     /// Unfinished exchanges of which not one byte of a final response came.
