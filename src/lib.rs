@@ -60,16 +60,20 @@
 )]
 #![warn(missing_docs)]
 
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod analysis;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod capture;
 pub mod cli;
 pub mod detect;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod http;
 pub mod report;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod tcp;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod timeline;
+#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod tls;
 pub mod verdict;
 #[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]

@@ -114,7 +114,7 @@ impl Analysis {
         if self.packets == 0 {
             capture.first = packet.time;
         }
-        self.packets += 1;
+        self.packets = self.packets.saturating_add(1);
         capture.last = capture.last.max(packet.time);
         match &self.decoder.decode(packet) {
             Decoded::Tcp(segment) => {
@@ -125,7 +125,10 @@ impl Analysis {
                 let (keys, trust) = (&self.options.keys, &self.options.trust);
                 self.table.icmp(at, error, || Session::new(keys, trust));
             }
-            Decoded::Other(Reason::UnknownLink) => *self.unknown_links.entry(packet.link).or_default() += 1,
+            Decoded::Other(Reason::UnknownLink) => {
+                let packets = self.unknown_links.entry(packet.link).or_default();
+                *packets = packets.saturating_add(1);
+            }
             Decoded::Other(_) => {}
         }
     }
@@ -163,10 +166,12 @@ impl Analysis {
 impl tcp::Records for Gathered {
     fn ended(&mut self, line: Timeline) {
         self.capture.learn(&line);
-        self.exchanges += line.folded + line.exchanges.len() as u64;
-        self.exchanges_ok += line.folded + line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
-        self.keys_missing += u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing));
-        self.given_up += u64::from(line.given_up);
+        self.exchanges = self.exchanges.saturating_add(line.folded).saturating_add(line.exchanges.len() as u64);
+        let complete = line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
+        self.exchanges_ok = self.exchanges_ok.saturating_add(line.folded).saturating_add(complete);
+        self.keys_missing =
+            self.keys_missing.saturating_add(u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing)));
+        self.given_up = self.given_up.saturating_add(u64::from(line.given_up));
         let suspect = !line.given_up && is_suspect(&line);
         let gateway = !suspect && self.gateways.len() < GATEWAYS && line.exchanges.iter().any(is_gateway_error);
         self.census.count(&line);
@@ -200,7 +205,7 @@ impl tcp::Records for Gathered {
         if self.records == Records::OfAll {
             return false;
         }
-        self.given_up += 1;
+        self.given_up = self.given_up.saturating_add(1);
         self.capture.learn_half_open(half_open);
         true
     }
@@ -220,7 +225,7 @@ impl Gathered {
                 exchange.complete()
                     && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
             });
-            self.exchanges_ok -= failed_but_complete.count() as u64;
+            self.exchanges_ok = self.exchanges_ok.saturating_sub(failed_but_complete.count() as u64);
         }
         incidents.sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
         self.kept.sort_by_key(|line| line.index);
@@ -287,8 +292,8 @@ fn is_gateway_error(exchange: &Exchange) -> bool {
 fn is_suspect(line: &Timeline) -> bool {
     let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
     let reset = matches!(line.end(), End::ResetByOrigin | End::ResetByEdge);
-    let closes = |direction: &Direction| direction.fins.len() + direction.rsts.len();
-    let forged = closes(&line.direction.edge) + closes(&line.direction.origin) > 2;
+    let closes = |direction: &Direction| direction.fins.len().saturating_add(direction.rsts.len());
+    let forged = closes(&line.direction.edge).saturating_add(closes(&line.direction.origin)) > 2;
     let exchanges =
         line.exchanges.iter().any(|exchange| !exchange.clean() && exchange.visibility != Visibility::Obscured);
     let coded = line.exchanges.last().and_then(|last| last.response.as_ref());

@@ -13,6 +13,8 @@ impl LinkType {
     pub const EN10MB: Self = Self(1);
     /// PPP.
     pub const PPP: Self = Self(9);
+    /// FDDI.
+    pub const FDDI: Self = Self(10);
     /// Raw IP as the number of Linux's, macOS's and FreeBSD's DLT_RAW, which some tools write into files.
     pub const DLT_RAW: Self = Self(12);
     /// Raw IP as the number of OpenBSD's DLT_RAW.

@@ -66,7 +66,12 @@ fn syn_dropped(case: &Case<'_>) -> Option<Finding> {
     let origin = case.capture.origins.get(&line.endpoint.origin)?;
     let (first, last) = (line.connect.syns.first()?, line.connect.syns.last()?);
     let unanswered = line.start == Start::Unanswered && line.connect.syn_acks.is_empty() && line.connect.syns.len() > 1;
-    if !unanswered || case.syn_vantage() != Vantage::Origin || origin.unserved == 0 || case.capture.flooded() {
+    if !unanswered
+        || case.syn_vantage() != Vantage::Origin
+        || origin.unserved == 0
+        || origin.heard == 0
+        || case.capture.flooded()
+    {
         return None;
     }
     let times = line.connect.syns.len();
@@ -136,7 +141,10 @@ mod tests {
 
     #[test]
     fn a_syn_dropped_beside_connections_that_nobody_serves_meets_a_full_accept_queue() {
-        let told = knocking(3).with(|told| told.facts().unserved = 2);
+        let told = knocking(3).with(|told| {
+            told.facts().unserved = 2;
+            told.facts().heard = 2;
+        });
         assert_eq!(told.causes(detect), ["accept-stalled"]);
         assert!(knocking(3).found_by(detect).is_empty(), "without them it is an ordinary timeout");
     }

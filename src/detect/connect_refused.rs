@@ -19,9 +19,13 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     if !case.is_web_traffic() {
         return Vec::new();
     }
-    let usual = case.capture.origins.get(&line.endpoint.origin).and_then(|origin| origin.ttl);
+    let usual = case.origin().and_then(|origin| origin.ttl);
     let foreign = rst.sender == RstSender::Middlebox || usual.is_some_and(|usual| usual != rst.ttl);
-    let (actor, who, confidence) = if foreign {
+    // Other SYNs are in the capture before and after a router, and this one only before.
+    let stopped = case.origin().is_some_and(|origin| origin.forwarded) && line.copies.packets == 0;
+    let (actor, who, confidence) = if stopped {
+        (Actor::Middlebox, "the router that this was captured on rejects it, and forwards others", Confidence::Likely)
+    } else if foreign {
         (
             Actor::Middlebox,
             "a box between answers in the origin's name (its TTL is not the origin's)",

@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Close, Exchange, Peer, RstSender, Visibility};
+use crate::timeline::{Close, Exchange, Framing, Peer, RstSender, Visibility};
 
 pub(super) const CAUSES: &[Cause] = &[EARLY_RESPONSE_RESET];
 
@@ -22,7 +22,9 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let response = exchange.response.as_ref()?;
     let ended = exchange.request.end.map(|end| end.packet.number);
-    let before_its_end = ended.is_none_or(|end| end > response.start.packet.number);
+    // A request without a body that stands behind its answer in the capture was captured late, no more.
+    let has_body = exchange.request.framing != Framing::None;
+    let before_its_end = ended.is_none_or(|end| has_body && end > response.start.packet.number);
     // A body that arrived whole can still be unread: only a refusal leaves it so.
     let unread = exchange.request.body_bytes > 0 && response.status.is_some_and(|status| status >= 400);
     let early = before_its_end || unread;

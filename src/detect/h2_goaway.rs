@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Exchange, GoAway, PacketRef, Peer};
+use crate::timeline::{Ending, Exchange, GoAway, PacketRef, Peer, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[H2_GOAWAY];
 
@@ -24,6 +24,13 @@ fn judge(case: &Case<'_>, exchange: &Exchange, goaway: Option<&GoAway>) -> Optio
     let close = case.line.crossed_close(exchange).or_else(|| case.line.ending(exchange));
     let closed = match close {
         Some(Ending::Closed { from: Peer::Origin, packet, .. }) => Some((packet, "closed the connection")),
+        // Frames of the edge that it left unread turn its close into a reset: after GOAWAY that is the same.
+        Some(Ending::Reset { from: Peer::Origin, rst })
+            if rst.sender == RstSender::Claimed
+                && goaway.is_some_and(|goaway| goaway.packet.number <= rst.packet.number) =>
+        {
+            Some((rst.packet, "reset the connection"))
+        }
         _ => None,
     };
     let (at, how, evidence) = match (goaway, closed) {
@@ -62,7 +69,7 @@ fn finding(case: &Case<'_>, exchange: &Exchange, stream: u32, at: PacketRef, how
 mod tests {
     use super::super::testing::{Told, connected};
     use super::*;
-    use crate::timeline::H2Error;
+    use crate::timeline::{H2Error, RstLook};
 
     fn goaway(told: Told, last_stream: u32) -> Told {
         told.with(|told| {
@@ -84,6 +91,14 @@ mod tests {
         let promised = || goaway(connected().request("GET", "/").on_stream(5), 5);
         assert!(promised().found_by(detect).is_empty());
         assert_eq!(promised().fin(Peer::Origin).causes(detect), ["h2-goaway"]);
+    }
+
+    #[test]
+    fn a_close_with_frames_unread_is_a_reset_and_still_follows_from_goaway() {
+        let told = goaway(connected().request("GET", "/").on_stream(5), 5).rst(Peer::Origin, RstLook::Abort);
+        assert_eq!(told.causes(detect), ["h2-goaway"]);
+        let told = connected().request("GET", "/").on_stream(5).rst(Peer::Origin, RstLook::Abort);
+        assert!(told.found_by(detect).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
-use crate::timeline::{Deviation, Exchange, H2, H2Error, PacketRef, Peer, Rule, StreamReset};
+use crate::timeline::{Deviation, Exchange, Framing, H2, H2Error, PacketRef, Peer, Response, Rule, StreamReset};
 
 pub(super) const CAUSES: &[Cause] = &[H2_PROTOCOL_ERROR];
 
@@ -24,10 +24,12 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 
 fn in_response(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let response = exchange.response.as_ref()?;
-    // A body shorter than announced is a truncated response.
-    let broken = response.deviations.iter().find(|deviation| deviation.rule != Rule::H2ContentLength);
-    let deviation = broken.or_else(|| {
-        response.deviations.first().filter(|_| response.end.is_some() || exchange.request.cancelled.is_some())
+    let deviation = response.deviations.iter().find(|deviation| match deviation.rule {
+        // A body shorter than announced is a truncated response.
+        Rule::H2ContentLength => !is_short(response),
+        // What comes behind a whole response fails it only where the edge says so.
+        Rule::H2FrameAfterEnd => response.end.is_none() || complains(case, exchange),
+        _ => true,
     })?;
     if accepted(case, exchange) {
         return None;
@@ -39,6 +41,21 @@ fn in_response(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
         broken_rule(deviation, "response"),
         reaction_evidence(case, deviation),
     ))
+}
+
+fn is_short(response: &Response) -> bool {
+    matches!(response.framing, Framing::Frames(Some(announced)) if response.body_bytes < announced)
+}
+
+/// True where the edge reset the stream, or ended the connection with an error. STREAM_CLOSED only says that what
+/// came too late was thrown away.
+fn complains(case: &Case<'_>, exchange: &Exchange) -> bool {
+    let Some(h2) = &case.line.h2 else { return false };
+    let reset = h2.resets.iter().any(|reset| {
+        let blames = reset.from == Peer::Edge && reset.error != H2Error::STREAM_CLOSED;
+        blames && Some(reset.stream) == exchange.stream
+    });
+    reset || h2.goaways.iter().any(|goaway| goaway.from == Peer::Edge && goaway.error.blames_peer())
 }
 
 /// True where the edge went on with the connection and did not reset the stream.
@@ -120,5 +137,43 @@ fn finding(case: &Case<'_>, exchange: &Exchange, at: PacketRef, what: String, mo
         summary: format!("The origin broke HTTP/2 on {}: {what}.", request_name(exchange)),
         evidence,
         edge_status: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::GoAway;
+
+    fn breaking(rule: Rule, came: u64, announced: u64) -> Told {
+        let told = connected().request("GET", "/").on_stream(1).response(200, came, announced).breaking(rule, b"");
+        told.with(|told| {
+            let latest = told.last_response().latest;
+            told.last_response().end = Some(latest);
+        })
+    }
+
+    #[test]
+    fn a_broken_rule_is_an_error() {
+        assert_eq!(breaking(Rule::H2FieldNameUpperCase, 5, 5).fin(Peer::Edge).causes(detect), ["h2-protocol-error"]);
+        assert_eq!(breaking(Rule::H2ContentLength, 7, 5).fin(Peer::Edge).causes(detect), ["h2-protocol-error"]);
+    }
+
+    #[test]
+    fn a_body_shorter_than_announced_is_a_truncated_response() {
+        assert!(breaking(Rule::H2ContentLength, 3, 5).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_frame_behind_a_whole_response_fails_it_only_where_the_edge_complains() {
+        let told = || breaking(Rule::H2FrameAfterEnd, 5, 5);
+        assert!(told().fin(Peer::Edge).found_by(detect).is_empty());
+        let complaint = told().with(|told| {
+            let (packet, error) = (told.packet(), H2Error::PROTOCOL_ERROR);
+            let goaway = GoAway { packet, from: Peer::Edge, last_stream: 0, error, debug: String::new() };
+            told.line.h2.get_or_insert_default().goaways.push(goaway);
+        });
+        assert_eq!(complaint.causes(detect), ["h2-protocol-error"]);
     }
 }

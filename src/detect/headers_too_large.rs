@@ -57,7 +57,8 @@ fn finding(
     let left = match reaction {
         Reaction::Left(packet) => {
             evidence.push(Evidence::new(packet, "the edge leaves the connection"));
-            true
+            // A FIN after a whole response is how every connection ends.
+            response.end.is_none() || case.is_reset(packet)
         }
         _ => false,
     };

@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Exchange, Peer, RstLook, RstSender, Vantage};
+use crate::timeline::{Ending, Exchange, Peer, RstLook, RstSender, RstSign, Vantage};
 
 pub(super) const CAUSES: &[Cause] = &[IDLE_CONNECTION_DROPPED];
 
@@ -10,6 +10,9 @@ const IDLE_CONNECTION_DROPPED: Cause = Cause("idle-connection-dropped");
 
 /// Shorter pauses between two exchanges are no idleness.
 const IDLE_NS: i64 = 100_000_000;
+
+/// A box that answers for a connection in the origin's name forgot it at the earliest after this time.
+const FORGOTTEN_NS: i64 = 1_000_000_000;
 
 /// Times that a request is sent before silence counts as an answer.
 const SILENT_SENDS: u32 = 3;
@@ -26,11 +29,25 @@ fn forgotten(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let request = exchange.request.start.packet;
     let idle = request.time.nanos_since(since.time);
     let closed_before = !case.line.direction.origin.fins.is_empty();
-    if closed_before || rst.look != RstLook::NoConnection || rst.sender != RstSender::Claimed || idle < IDLE_NS {
+    // A box that rejects what it reads does so at once; one that forgot a connection needs time for it.
+    let least = if rst.sender == RstSender::Claimed { IDLE_NS } else { FORGOTTEN_NS };
+    let outlived = case.origin().is_some_and(|origin| origin.longest_reuse_ns > idle);
+    let rejected = rst.sender == RstSender::Middlebox && outlived;
+    // What was forgotten before the request came is told at its first sending.
+    let repeated = case.line.direction.edge.stuck.is_some_and(|stuck| stuck.offset <= exchange.request.start.offset);
+    let rejected = rejected || (repeated && idle < FORGOTTEN_NS);
+    // A host that acknowledges the request knows the connection.
+    let known = case.line.delivered(Peer::Edge, exchange.request.start.offset.saturating_add(1));
+    if closed_before || known || rst.look != RstLook::NoConnection || rejected || idle < least {
         return None;
     }
+    let own_ttl = rst.signs.iter().any(|sign| matches!(sign, RstSign::TtlFits { .. }));
     let (actor, who) = match case.line.vantage {
+        _ if rst.sender == RstSender::Middlebox => {
+            (Actor::Middlebox, "a box between answered in the origin's name, for it no longer knew the connection")
+        }
         Vantage::Origin => (Actor::Origin, "the origin's kernel no longer knew the connection (restarted?)"),
+        _ if own_ttl => (Actor::Origin, "the origin's host no longer knew the connection (restarted?)"),
         _ => (Actor::Middlebox, "whoever answered for the origin no longer knew the connection"),
     };
     Some(Finding {
@@ -86,17 +103,42 @@ fn silent(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::connected;
+    use super::super::testing::{Told, connected};
     use super::*;
     use crate::timeline::Stuck;
 
     #[test]
     fn an_idle_connection_that_nobody_knows_any_more_was_dropped() {
         let told = connected().request("GET", "/").response(200, 5, 5).after(60.0).request("GET", "/next");
-        let told = told.rst(Peer::Origin, RstLook::NoConnection);
+        let told = told.with(unacknowledged).rst(Peer::Origin, RstLook::NoConnection);
         let found = told.found_by(detect);
         assert_eq!(found.len(), 1);
         assert!(found[0].summary.contains("idle for 60.001 s"), "{}", found[0].summary);
+    }
+
+    /// Nothing of the last request was acknowledged.
+    fn unacknowledged(told: &mut Told) {
+        told.line.direction.edge.acked = told.exchange().request.start.offset;
+    }
+
+    #[test]
+    fn a_box_that_answers_in_the_origins_name_after_a_long_pause_forgot_the_connection() {
+        let after = |seconds: f64| {
+            let told = connected().request("GET", "/").response(200, 5, 5).after(seconds).request("GET", "/next");
+            told.with(unacknowledged).rst(Peer::Origin, RstLook::NoConnection).with(|told| {
+                told.line.direction.origin.rsts[0].sender = RstSender::Middlebox;
+            })
+        };
+        assert_eq!(after(4.0).found_by(detect)[0].actor, Actor::Middlebox);
+        assert!(after(0.3).found_by(detect).is_empty(), "it rejected what it read");
+        let outlived = after(4.0).with(|told| told.facts().longest_reuse_ns = 9_000_000_000);
+        assert!(outlived.found_by(detect).is_empty(), "others were idle for longer, and it knew them");
+    }
+
+    #[test]
+    fn a_host_that_acknowledged_the_request_knew_the_connection() {
+        let told = connected().request("GET", "/").response(200, 5, 5).after(4.0).request("GET", "/next");
+        assert!(told.rst(Peer::Origin, RstLook::NoConnection).found_by(detect).is_empty());
     }
 
     #[test]

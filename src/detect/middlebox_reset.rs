@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Close, Exchange, HandshakePhase, PacketRef, Peer, Rst, RstSender, RstSign, Visibility};
+use crate::timeline::{Close, Exchange, HandshakePhase, Mark, PacketRef, Peer, Rst, RstSender, RstSign, Visibility};
 
 pub(super) const CAUSES: &[Cause] = &[MIDDLEBOX_RESET];
 
@@ -67,7 +67,9 @@ fn interrupted(case: &Case<'_>, from: Peer, rst: &Rst) -> Option<(Scope, u16, St
         let done = exchange.response.as_ref().and_then(|response| response.end);
         let start = exchange.request.start;
         let begun = start.packet.number < at.number || known_to_box.is_some_and(|known| known > start.offset as i64);
-        begun && exchange.visibility != Visibility::Obscured && done.is_none_or(|end| end.packet.number > at.number)
+        // A response that was cut on its way is whole where the origin sent it.
+        let arrived = |end: Mark| end.packet.number < at.number && line.delivered(Peer::Origin, end.offset);
+        begun && exchange.visibility != Visibility::Obscured && !done.is_some_and(arrived)
     };
     if let Some(exchange) = line.exchanges.iter().find(open) {
         return Some((Scope::Exchange(exchange.number), 520, request_name(exchange)));
@@ -110,8 +112,15 @@ mod tests {
     }
 
     #[test]
+    fn a_response_that_the_edge_never_got_was_cut_where_the_origin_sent_it_whole() {
+        let told = connected().request("GET", "/forbidden").response(200, 5, 5);
+        assert_eq!(forged(told, Peer::Edge).causes(detect), ["middlebox-reset"]);
+    }
+
+    #[test]
     fn on_an_idle_connection_it_hurts_nobody() {
         let idle = connected().request("GET", "/").response(200, 5, 5);
+        let idle = idle.with(|told| told.line.direction.origin.acked = told.line.direction.origin.sent);
         assert!(forged(idle, Peer::Origin).found_by(detect).is_empty());
     }
 }

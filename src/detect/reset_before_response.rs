@@ -17,11 +17,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             continue;
         }
         let waited = between(exchange.request.start.packet, rst.packet);
-        let look = match rst.look {
-            RstLook::NoConnection => "its kernel no longer knew the connection",
-            RstLook::Abort => "the application or its kernel aborted the connection",
-            RstLook::Refusal | RstLook::Other => "the connection was aborted",
-        };
+        let look = rst.made_by(case.line.closed_before(Peer::Origin, rst.packet));
         findings.push(Finding {
             cause: RESET_BEFORE_RESPONSE,
             scope: Scope::Exchange(exchange.number),

@@ -34,7 +34,11 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
                 Evidence::new(response.latest.packet, format!("the last bytes of it: {came}")),
                 Evidence::new(
                     rst.packet,
-                    format!("RST from the origin {} later", between(response.latest.packet, rst.packet)),
+                    format!(
+                        "RST from the origin {} later: {}",
+                        between(response.latest.packet, rst.packet),
+                        rst.made_by(case.line.closed_before(Peer::Origin, rst.packet)),
+                    ),
                 ),
             ],
             edge_status: None,

@@ -64,7 +64,7 @@ impl Http {
             bytes.flatten().copied().collect()
         };
         let (edge, origin) = (of(Peer::Edge), of(Peer::Origin));
-        let over = edge.len() + origin.len() > UNDECIDED_LIMIT || at_the_end == AtEnd::Yes;
+        let over = edge.len().saturating_add(origin.len()) > UNDECIDED_LIMIT || at_the_end == AtEnd::Yes;
         let wing = if edge.is_empty() {
             // An origin that speaks first is no HTTP/1 yet: the edge's request may still come.
             if over { Wing::H1(Box::default()) } else { return }

@@ -196,6 +196,7 @@ impl Composer {
                 client: line.endpoint.edge.to_string(),
                 server: line.endpoint.origin.to_string(),
                 first_packet: line.first.number,
+                vantage: line.vantage.name(),
                 sni: line.tls.as_ref().and_then(|tls| tls.client_hello.as_ref()?.sni.clone()),
             },
             exchange: match finding.scope {

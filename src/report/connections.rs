@@ -1,5 +1,6 @@
 //! The list of connections in a document.
 
+use super::community::community_id;
 use super::compose::{Composer, known};
 use super::document::{Alert, Connection, Direction, Exchange, Tls};
 use crate::detect::Scope;
@@ -19,6 +20,12 @@ impl Composer {
             last: self.stamp(line.last.time),
             start: line.start.name(),
             end: line.end().name(),
+            vantage: line.vantage.name(),
+            community_id: community_id(line),
+            history: line.history.clone(),
+            completeness: line.completeness,
+            duplicated_packets: line.copies.packets,
+            conflicting_bytes: line.conflicting_bytes,
             client_to_server: direction(line, Peer::Edge),
             server_to_client: direction(line, Peer::Origin),
             rtt_s: line.rtt_ns.map(|nanoseconds| nanoseconds as f64 / 1e9),
@@ -68,11 +75,23 @@ fn direction(line: &Timeline, from: Peer) -> Direction {
     Direction {
         packets: direction.packets,
         bytes: direction.bytes,
-        retransmitted: direction.retransmitted,
+        retransmitted: direction.segments.retransmitted,
+        fast_retransmitted: direction.segments.fast_retransmitted,
+        spurious: direction.segments.spurious,
+        out_of_order: direction.segments.out_of_order,
         lost: direction.lost,
+        after_hole: direction.segments.after_hole,
+        acked_unseen: direction.segments.acked_unseen,
         missed_by_capture: direction.missed_by_capture,
+        zero_windows: direction.segments.zero_windows,
+        window_probes: direction.segments.window_probes,
+        keep_alive_probes: direction.segments.keep_alive_probes,
+        urgent_segments: direction.urgent_segments,
+        ttl: direction.ttl,
         rst: direction.rsts.iter().map(|rst| rst.packet.number).collect(),
+        rst_copies: line.copies.rsts_of(from).collect(),
         fin: direction.fins.iter().map(|fin| fin.packet.number).collect(),
+        rst_text: direction.rsts.iter().filter_map(|rst| rst.text.clone()).collect(),
     }
 }
 

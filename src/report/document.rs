@@ -176,6 +176,9 @@ pub struct ConnectionRef {
     pub server: String,
     /// Its first packet.
     pub first_packet: u64,
+    /// Where the capture was taken: what each place can know differs.
+    #[schemars(extend("enum" = ["origin", "edge", "between", "unknown"]))]
+    pub vantage: &'static str,
     /// Name that the TLS client asked for.
     pub sni: Option<String>,
 }
@@ -311,6 +314,22 @@ pub struct Connection {
     /// `open`, `closed-by-origin`, `closed-by-edge`, `reset-by-origin`, `reset-by-edge`, `refused` or `unanswered`.
     #[schemars(extend("enum" = ENDS))]
     pub end: &'static str,
+    /// Where the capture was taken, told from TTLs and the timing of the handshake.
+    #[schemars(extend("enum" = ["origin", "edge", "between", "unknown"]))]
+    pub vantage: &'static str,
+    /// Community ID version 1 with seed 0: joins the connection to Zeek's, Suricata's and Wireshark's.
+    pub community_id: String,
+    /// Zeek's `history` letters, the edge's in upper case: S SYN, H SYN-ACK, A ACK, D data, F FIN, R RST, T sent
+    /// again, W window of 0, I FIN with RST, Q other flags that exclude each other.
+    pub history: String,
+    /// Wireshark's `tcp.completeness`: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32, added up.
+    pub completeness: u8,
+    /// Packets that the capture holds twice.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub duplicated_packets: u64,
+    /// Bytes that were sent twice with different contents; the first seen were taken.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub conflicting_bytes: u64,
     /// What the edge sent.
     pub client_to_server: Direction,
     /// What the origin sent.
@@ -335,14 +354,40 @@ pub struct Direction {
     pub packets: u64,
     /// Bytes of the stream, each counted once.
     pub bytes: u64,
-    /// Segments that repeat others.
+    /// Segments sent again, as Wireshark's `tcp.analysis.retransmission`.
     pub retransmitted: u64,
+    /// Those of them that repeated acknowledgments asked for.
+    pub fast_retransmitted: u64,
+    /// Those of them that had been acknowledged already.
+    pub spurious: u64,
+    /// Segments that were overtaken on their way, as `tcp.analysis.out_of_order`.
+    pub out_of_order: u64,
     /// Segments that the network lost.
     pub lost: u64,
+    /// Segments beyond the highest byte seen, as `tcp.analysis.lost_segment`.
+    pub after_hole: u64,
+    /// Acknowledgments of bytes that were not seen, as `tcp.analysis.ack_lost_segment`.
+    pub acked_unseen: u64,
     /// Bytes that the other side acknowledged and that the capture does not hold.
     pub missed_by_capture: u64,
+    /// Segments that announced a window of 0.
+    pub zero_windows: u64,
+    /// Single bytes sent into a window of 0.
+    pub window_probes: u64,
+    /// Keep-alive probes.
+    pub keep_alive_probes: u64,
+    /// Segments with urgent data.
+    pub urgent_segments: u32,
+    /// TTL or hop limit of the first packet.
+    pub ttl: Option<u8>,
     /// Packet numbers of RST segments.
     pub rst: Vec<u64>,
+    /// Packet numbers of RST segments that the capture holds once more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rst_copies: Vec<u64>,
+    /// Text that some stacks put into a RST.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rst_text: Vec<String>,
     /// Packet numbers of FIN segments.
     pub fin: Vec<u64>,
 }

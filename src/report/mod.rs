@@ -1,5 +1,6 @@
 //! What an analysis found, for people and for machines: one file a format, redaction before anything is written.
 
+mod community;
 mod compose;
 mod connections;
 pub mod document;
@@ -20,6 +21,7 @@ mod stamp;
 mod stories;
 mod text;
 
+pub use community::community_id;
 pub use compose::{Listing, Source, View};
 pub use document::Document;
 pub use extract::{Extract, ExtractFile, Packets};

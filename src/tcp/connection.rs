@@ -1,14 +1,17 @@
 //! The state of one connection while its packets come.
 
 use super::application::Application;
+use super::causal::Causal;
 use super::habits::Habits;
+use super::history::History;
 use super::reset::{self, Surroundings};
-use super::stream::{Arrival, Payload, Piece, Stream};
+use super::sequence::{Analysis, Kind};
+use super::stream::{Arrival, Payload, Stream};
 use super::vantage::vantage;
-use crate::timeline::{ByPeer, Direction, Fin, PacketRef, Peer, RstSign, Start, Stuck, Timeline, Unreachable};
+use crate::timeline::{ByPeer, Direction, Fin, PacketRef, Peer, RstSign, Start, Stuck, Timeline, Unreachable, Vantage};
 use crate::wire::{Segment, SeqNumber};
 
-/// A segment that fills a hole later than this after the bytes behind it was sent again, not overtaken.
+/// A segment this soon after another may have been overtaken by it.
 const REORDER_NS: i64 = 3_000_000;
 
 /// Bytes beyond what was seen that an acknowledgment may cover, the capture having missed them.
@@ -21,10 +24,12 @@ const KEPT_SEGMENTS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Connection<A> {
     pub(super) line: Timeline,
-    app: A,
+    above: Causal<A>,
     stream: ByPeer<Stream>,
     habits: ByPeer<Habits>,
     flight: ByPeer<Flight>,
+    analysis: Analysis,
+    history: History,
     /// The initial sequence number of each side's SYN, or the number before its first one seen.
     initial: ByPeer<Option<SeqNumber>>,
     /// True until the first payload has settled who is the server, where the SYN is missing.
@@ -38,8 +43,6 @@ pub(super) struct Connection<A> {
 struct Flight {
     /// The segment that was sent while nothing else waited for an acknowledgment.
     first: Option<PacketRef>,
-    /// When the highest byte was sent.
-    newest: Option<PacketRef>,
     /// End and length of a segment that is larger than any acknowledged one.
     larger: Option<(u64, u32)>,
     zero_window_since: Option<PacketRef>,
@@ -49,10 +52,12 @@ impl<A: Application> Connection<A> {
     pub(super) fn new(line: Timeline, app: A, roles_open: bool) -> Self {
         Self {
             line,
-            app,
+            above: Causal::new(app),
             stream: ByPeer::default(),
             habits: ByPeer::default(),
             flight: ByPeer::default(),
+            analysis: Analysis::default(),
+            history: History::default(),
             initial: ByPeer::default(),
             roles_open,
             joined_late: false,
@@ -89,29 +94,31 @@ impl<A: Application> Connection<A> {
     pub(super) fn segment(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
         self.line.last = packet;
         self.line.direction[from].last = Some(packet);
+        if self.habits[from].seen_twice(segment, packet) {
+            self.copy(from, packet, segment);
+            return;
+        }
+        let from = if segment.flags.syn() || segment.flags.rst() { from } else { self.join(from, segment) };
+        let direction = &mut self.line.direction[from];
+        direction.packets = direction.packets.saturating_add(1);
+        let urgent = segment.flags.urg() && segment.urgent > 0;
+        direction.urgent_segments = direction.urgent_segments.saturating_add(urgent.into());
+        let kind = self.analysis.see(from, packet, segment, &mut direction.segments);
+        self.history.note(&mut self.line, from, segment, kind);
         if segment.flags.rst() {
-            self.line.direction[from].packets = self.line.direction[from].packets.saturating_add(1);
             self.reset_by(from, packet, segment);
             return;
         }
-        if self.habits[from].seen_twice(segment, packet) {
-            self.line.duplicated_packets = self.line.duplicated_packets.saturating_add(1);
-            return;
-        }
-        self.line.direction[from].packets = self.line.direction[from].packets.saturating_add(1);
         self.habits[from].learn(segment);
-        let from = if segment.flags.syn() {
+        if segment.flags.syn() {
             self.synchronize(from, packet, segment);
-            from
-        } else {
-            self.join(from, segment)
-        };
+        }
         if segment.flags.ack() {
             self.acknowledge(from, packet, segment);
         }
         self.window(from, packet, segment);
         if segment.payload_len > 0 {
-            self.payload(from, packet, segment);
+            self.payload(from, packet, segment, kind);
         } else if !segment.flags.syn() {
             let reached = self.stream[from].offset_of(segment.seq).max(0) as u64;
             let direction = &mut self.line.direction[from];
@@ -122,6 +129,18 @@ impl<A: Application> Connection<A> {
         }
         self.notice_carrying_on(from, packet);
         self.settle(packet);
+    }
+
+    /// A packet that the capture holds twice says nothing new.
+    fn copy(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        let copies = &mut self.line.copies;
+        copies.packets = copies.packets.saturating_add(1);
+        self.analysis.see(from, packet, segment, &mut copies.segments);
+        if segment.flags.rst() {
+            copies.keep_rst(from, packet);
+        } else if segment.flags.syn() {
+            copies.keep_syn(from, packet);
+        }
     }
 
     pub(super) fn unreachable(&mut self, about: Peer, mut error: Unreachable) {
@@ -137,18 +156,37 @@ impl<A: Application> Connection<A> {
     pub(super) fn finish(mut self: Box<Self>) -> Timeline {
         let last = self.line.last;
         for from in [Peer::Edge, Peer::Origin] {
-            let Self { line, app, stream, .. } = &mut *self;
-            let missed = stream[from].give_up_acked(last, &mut |piece| hand_on(line, app, from, piece));
-            self.line.direction[from].missed_by_capture =
-                self.line.direction[from].missed_by_capture.saturating_add(missed);
+            let Self { line, above, stream, .. } = &mut *self;
+            let missed = stream[from].give_up_acked(last, &mut |piece| above.hand_on(line, from, 0, piece));
+            let direction = &mut self.line.direction[from];
+            direction.missed_by_capture = direction.missed_by_capture.saturating_add(missed);
+            let conflicting = self.stream[from].conflicting();
+            self.line.conflicting_bytes = self.line.conflicting_bytes.saturating_add(conflicting);
         }
+        self.above.flush(&mut self.line);
         let ttl = ByPeer { edge: self.habits.edge.ttl(), origin: self.habits.origin.ttl() };
-        self.line.vantage = vantage(ttl, &self.line);
+        let forwarded = self.habits.edge.forwarded() || self.habits.origin.forwarded();
+        self.line.vantage = if forwarded { Vantage::Between } else { vantage(ttl, &self.line) };
+        self.doubt_lone_resets();
         self.line.direction.edge.ttl = ttl.edge;
         self.line.direction.origin.ttl = ttl.origin;
         self.line.start = start(&self.line);
-        self.app.finish(&mut self.line);
+        self.above.app.finish(&mut self.line);
         self.line
+    }
+
+    /// On a router, a peer's packets are captured on their way in and on their way out. A RST that is there once was
+    /// made by the router itself.
+    fn doubt_lone_resets(&mut self) {
+        let copies = &self.line.copies.rsts;
+        for from in [Peer::Edge, Peer::Origin] {
+            if self.habits[from].always_forwarded() && !copies.iter().any(|(of, _)| *of == from) {
+                for rst in &mut self.line.direction[from].rsts {
+                    rst.signs.push(RstSign::SeenOnce);
+                    rst.sender = reset::sender(&rst.signs);
+                }
+            }
+        }
     }
 
     fn synchronize(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
@@ -156,6 +194,7 @@ impl<A: Application> Connection<A> {
         self.stream[from].begin_at(segment.seq + 1);
         let line = &mut self.line;
         line.direction[from].mss = segment.options.mss().or(line.direction[from].mss);
+        line.direction[from].window_scale = segment.options.window_scale().or(line.direction[from].window_scale);
         let segments = match from {
             Peer::Edge => &mut line.connect.syns,
             Peer::Origin => &mut line.connect.syn_acks,
@@ -198,6 +237,10 @@ impl<A: Application> Connection<A> {
         swap(&mut self.habits);
         swap(&mut self.flight);
         swap(&mut self.initial);
+        self.above.swap();
+        self.analysis.swap();
+        self.history.swap(&mut self.line);
+        self.line.copies.swap();
     }
 
     fn acknowledge(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
@@ -239,7 +282,6 @@ impl<A: Application> Connection<A> {
         let direction = &mut self.line.direction[from];
         let since = &mut self.flight[from].zero_window_since;
         if segment.window == 0 {
-            direction.zero_windows = direction.zero_windows.saturating_add(1);
             direction.first_zero_window.get_or_insert(packet);
             since.get_or_insert(packet);
         } else if let Some(since) = since.take() {
@@ -248,18 +290,19 @@ impl<A: Application> Connection<A> {
         }
     }
 
-    fn payload(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+    fn payload(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>, kind: Kind) {
         // The payload of a SYN stands behind the SYN in sequence space (RFC 9293 section 3.4).
         let sequence = if segment.flags.syn() { segment.seq + 1 } else { segment.seq };
         let offset = self.stream[from].offset_of(sequence);
         let cut = u64::from(segment.payload_len).saturating_sub(segment.payload.len() as u64);
         self.announce_late_join();
-        let Self { line, app, stream, flight, .. } = self;
+        let until = self.read_until(from, segment);
+        let Self { line, above, stream, flight, .. } = self;
         line.direction[from].recent.push(packet.number, stream[from.other()].acked());
         let stream = &mut stream[from];
         let before = stream.high();
         let payload = Payload { offset, bytes: segment.payload, cut, packet };
-        let arrival = stream.accept(payload, &mut |piece| hand_on(line, app, from, piece));
+        let arrival = stream.accept(payload, &mut |piece| above.hand_on(line, from, until, piece));
         let direction = &mut line.direction[from];
         direction.sent = stream.high();
         direction.reached = direction.reached.max(stream.high());
@@ -267,7 +310,6 @@ impl<A: Application> Connection<A> {
         match arrival {
             Arrival::New => {
                 direction.last_data = Some(packet);
-                flight[from].newest = Some(packet);
                 let awaited = flight[from].larger.map_or(direction.largest_acked, |(_, len)| len);
                 if segment.payload_len > awaited {
                     flight[from].larger = Some((stream.high(), segment.payload_len));
@@ -277,14 +319,10 @@ impl<A: Application> Connection<A> {
                 }
             }
             Arrival::Fills => {
-                let late = flight[from].newest.is_some_and(|n| packet.time.nanos_since(n.time) > REORDER_NS);
-                if late {
-                    direction.retransmitted = direction.retransmitted.saturating_add(1);
-                    direction.lost = direction.lost.saturating_add(1);
-                }
+                let again = matches!(kind, Kind::Retransmission(_));
+                direction.lost = direction.lost.saturating_add(again.into());
             }
             Arrival::Repeats => {
-                direction.retransmitted = direction.retransmitted.saturating_add(1);
                 let unacknowledged = offset >= stream.acked() as i64;
                 direction.lost = direction.lost.saturating_add(unacknowledged.into());
                 if unacknowledged && offset == stream.acked() as i64 {
@@ -292,7 +330,7 @@ impl<A: Application> Connection<A> {
                     repeat(direction, offset as u64, segment.payload_len, first, packet);
                 }
             }
-            Arrival::Probe => direction.keep_alive_probes = direction.keep_alive_probes.saturating_add(1),
+            Arrival::Probe => {}
         }
     }
 
@@ -301,8 +339,9 @@ impl<A: Application> Connection<A> {
         let offset = self.stream[from].offset_of(end);
         let acked = self.stream[from.other()].offset_of(segment.ack).max(0) as u64;
         self.announce_late_join();
-        let Self { line, app, stream, .. } = self;
-        stream[from].finish_at(offset, packet, &mut |piece| hand_on(line, app, from, piece));
+        let until = self.read_until(from, segment);
+        let Self { line, above, stream, .. } = self;
+        stream[from].finish_at(offset, packet, &mut |piece| above.hand_on(line, from, until, piece));
         let fins = &mut self.line.direction[from].fins;
         if fins.len() < KEPT_SEGMENTS {
             fins.push(Fin { packet, offset: offset.max(0) as u64, acked });
@@ -317,6 +356,10 @@ impl<A: Application> Connection<A> {
             && !self.line.connect.syns.is_empty();
         let acked = segment.flags.ack().then(|| self.stream[from.other()].offset_of(segment.ack));
         let offset = self.stream[from].offset_of(segment.seq);
+        if self.is_of_an_earlier_connection(from, offset) {
+            self.line.copies.keep_rst(from, packet);
+            return;
+        }
         let judged = reset::judge(
             packet,
             segment,
@@ -335,6 +378,18 @@ impl<A: Application> Connection<A> {
         if rsts.len() < KEPT_SEGMENTS {
             rsts.push(judged);
         }
+    }
+
+    /// A RST whose sequence number lies before the SYN, or where only the SYN was sent and it lies behind it, is not of
+    /// this connection (RFC 9293 section 3.5.3): another one had the same ports before.
+    fn is_of_an_earlier_connection(&self, from: Peer, offset: i64) -> bool {
+        let (direction, connect) = (&self.line.direction[from], &self.line.connect);
+        let began = match from {
+            Peer::Edge => !connect.syns.is_empty(),
+            Peer::Origin => !connect.syn_acks.is_empty(),
+        };
+        began
+            && (offset < -1 || (direction.sent == 0 && offset > (self.stream[from].high() as i64).saturating_add(NEAR)))
     }
 
     /// Time from here to `peer` and back: the half of the handshake that lies on its side.
@@ -363,34 +418,30 @@ impl<A: Application> Connection<A> {
             return;
         }
         self.joined_late = true;
-        let Self { line, app, .. } = self;
+        let Self { line, above, .. } = self;
         let start = crate::timeline::Mark { packet: line.first, offset: 0 };
-        app.gap(line, Peer::Edge, 0, start);
-        app.gap(line, Peer::Origin, 0, start);
+        above.app.gap(line, Peer::Edge, 0, start);
+        above.app.gap(line, Peer::Origin, 0, start);
+    }
+
+    /// How far the sender of a segment had read the other stream: bytes that the capture may hold later. One more
+    /// may be a FIN.
+    fn read_until(&mut self, from: Peer, segment: &Segment<'_>) -> u64 {
+        let other = &mut self.stream[from.other()];
+        if !segment.flags.ack() || !other.has_begun() {
+            return 0;
+        }
+        let acked = u64::try_from(other.offset_of(segment.ack)).unwrap_or(0);
+        let unseen = acked > other.next().saturating_add(1);
+        if unseen && acked <= other.high().saturating_add(NEAR.unsigned_abs()) { acked } else { 0 }
     }
 
     fn settle(&mut self, packet: PacketRef) {
         for from in [Peer::Edge, Peer::Origin] {
-            let Self { line, app, stream, .. } = self;
-            let missed = stream[from].settle(packet, &mut |piece| hand_on(line, app, from, piece));
+            let Self { line, above, stream, .. } = self;
+            let missed = stream[from].settle(packet, &mut |piece| above.hand_on(line, from, 0, piece));
             line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
         }
-    }
-}
-
-fn hand_on<A: Application>(line: &mut Timeline, app: &mut A, from: Peer, piece: Piece<'_>) {
-    match piece {
-        Piece::Data(bytes, start) => {
-            line.direction[from].bytes = line.direction[from].bytes.saturating_add(bytes.len() as u64);
-            app.data(line, from, bytes, start);
-        }
-        Piece::Cut(len, start) => {
-            line.direction[from].bytes = line.direction[from].bytes.saturating_add(len);
-            line.cut_bytes = line.cut_bytes.saturating_add(len);
-            app.gap(line, from, len, start);
-        }
-        Piece::Gap(len, start) => app.gap(line, from, len, start),
-        Piece::End(at) => app.end_of_stream(line, from, at),
     }
 }
 
@@ -423,7 +474,7 @@ fn start(line: &Timeline) -> Start {
 mod tests {
     use super::super::testing::Conversation;
     use super::*;
-    use crate::timeline::{End, RstLook, RstSender, Vantage};
+    use crate::timeline::{End, RstLook, RstSender};
     use Peer::{Edge, Origin};
 
     #[test]
@@ -437,6 +488,48 @@ mod tests {
         assert_eq!(line.direction.edge.acked, 3);
         assert_eq!(line.rtt_ns, Some(20_000_000));
         assert_eq!(line.vantage, Vantage::Origin);
+        assert_eq!((line.history.as_str(), line.completeness), ("ShADdfFa", 31));
+    }
+
+    #[test]
+    fn an_answer_that_the_capture_holds_before_its_question_waits_for_it() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").says(Origin, b"200").swapped();
+        let (_, heard) = talk.fin(Origin).hear();
+        assert_eq!(heard, "E(GET) O(200) O.");
+    }
+
+    #[test]
+    fn an_answer_whose_question_the_capture_missed_waits_no_longer_than_it_must() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").unseen().says(Origin, b"200").ack(Edge);
+        let (lines, heard) = talk.fin(Origin).hear();
+        assert_eq!(heard, "E<3> O(200) O.");
+        assert_eq!(lines[0].direction.edge.missed_by_capture, 3);
+    }
+
+    #[test]
+    fn a_late_packet_of_a_closed_connection_opens_no_other() {
+        let talk = Conversation::new().handshake().says(Edge, b"a").fin(Edge).fin(Origin).ack(Edge);
+        let talk = talk.fin(Origin).but(|fin| fin.after_ms = 64_000).fin(Origin).but(|fin| fin.after_ms = 64_000);
+        assert_eq!(talk.hear().0.len(), 1);
+    }
+
+    /// The TTL of the last segment after one more router.
+    fn forwarded(copy: &mut super::super::testing::Told) {
+        copy.ttl -= 1;
+        copy.after_ms = 0;
+    }
+
+    #[test]
+    fn on_a_router_a_reset_that_was_captured_once_is_the_routers_own() {
+        let mut talk = Conversation::new().syn(Edge).again().but(forwarded).syn(Origin).again().but(forwarded);
+        for _ in 0..3 {
+            talk = talk.says(Edge, b"GET").again().but(forwarded).says(Origin, b"200").again().but(forwarded);
+        }
+        let rst = |talk: Conversation| talk.line().direction.origin.rsts[0].sender;
+        let line = talk.clone().line();
+        assert_eq!((line.vantage, line.copies.packets), (Vantage::Between, 8));
+        assert_eq!(rst(talk.clone().rst(Origin).again().but(forwarded)), RstSender::Claimed);
+        assert_eq!(rst(talk.rst(Origin)), RstSender::Middlebox);
     }
 
     #[test]
@@ -489,7 +582,7 @@ mod tests {
     fn a_packet_captured_twice_is_no_retransmission() {
         let talk = Conversation::new().handshake().says(Edge, b"GET").again().but(|twin| twin.after_ms = 0);
         let line = talk.line();
-        assert_eq!((line.duplicated_packets, line.direction.edge.retransmitted), (1, 0));
+        assert_eq!((line.copies.packets, line.direction.edge.segments.retransmitted), (1, 0));
     }
 
     #[test]

@@ -1,10 +1,17 @@
 //! What the packets of one sender have in common: the measure for packets that only claim to be its own.
 
 use crate::timeline::PacketRef;
-use crate::wire::{Flags, Segment, SeqNumber};
+use crate::wire::Segment;
 
 /// Two identical segments this close together are one segment that was captured twice.
 const TWICE_NS: i64 = 2_000_000;
+
+/// A sender gives a segment that it sends again a new IP id and a new timestamp. One that has both of an earlier one
+/// is its copy, this long after it.
+const COPY_NS: i64 = 1_000_000_000;
+
+/// Segments that a copy is looked for among: what is forwarded in bursts is captured in bursts.
+const REMEMBERED: usize = 16;
 
 /// IP ids of one socket that are at most this far apart count as a sequence.
 const ID_STEP: u16 = 64;
@@ -21,66 +28,96 @@ pub(super) struct Habits {
     last_id: Option<u16>,
     steps: u32,
     leaps: u32,
-    last: Option<(Header, PacketRef)>,
+    with_timestamps: u32,
+    without_timestamps: u32,
+    largest_window: u16,
+    /// Fingerprints of the last segments, the oldest at `oldest`; 0 for none.
+    fingerprints: [u64; REMEMBERED],
+    /// What else is known of them.
+    seen: [Seen; REMEMBERED],
+    oldest: usize,
+    copies: u32,
+    forwarded: bool,
 }
 
-/// What makes two segments the same one.
-#[derive(Debug, PartialEq)]
-struct Header {
-    sequence: SeqNumber,
-    acknowledgment: SeqNumber,
-    flags: Flags,
-    window: u16,
-    id: Option<u16>,
-    payload_len: u32,
-    /// The beginning of the options: as a rule the timestamps (RFC 7323), which tell a copy from a repetition.
-    options: [u8; OPTIONS],
+/// A segment that a copy may come of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    ttl: u8,
+    at: PacketRef,
 }
 
-impl Header {
-    #[inline]
-    fn of(segment: &Segment<'_>) -> Self {
-        Self {
-            sequence: segment.seq,
-            acknowledgment: segment.ack,
-            flags: segment.flags,
-            window: segment.window,
-            id: segment.ip.id,
-            payload_len: segment.payload_len,
-            options: beginning(segment.options.bytes()),
-        }
+/// Segments of one sender before it is trusted that all of them are forwarded.
+const FORWARDED_TRUST: u32 = 3;
+
+/// A hash of all that makes two segments the same one: sequence numbers, flags, window, IP id, length and the
+/// beginning of the options, which are the timestamps as a rule (RFC 7323). The TTL is not among it: on a router, the
+/// same packet is captured on its way in and on its way out.
+#[inline]
+fn fingerprint(segment: &Segment<'_>) -> u64 {
+    let numbers = u64::from(segment.seq.0) << 32 | u64::from(segment.ack.0);
+    let id = segment.ip.id.map_or(0, |id| u64::from(id) | 1 << 16);
+    let header = u64::from(segment.flags.0) << 56 | u64::from(segment.window) << 40 | id << 23;
+    let header = header ^ u64::from(segment.payload_len);
+    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let mut options = [0; OPTIONS];
+    match segment.options.bytes().first_chunk() {
+        Some(first) => options = *first,
+        None => options.iter_mut().zip(segment.options.bytes()).for_each(|(to, from)| *to = *from),
     }
+    let hash = mix(mix(0, numbers), header);
+    let (words, _) = options.as_chunks::<4>();
+    let hash = words.iter().fold(hash, |hash, word| mix(hash, u32::from_le_bytes(*word).into()));
+    hash | 1
 }
 
 /// Bytes of the options that are compared.
 const OPTIONS: usize = 12;
 
-#[inline]
-fn beginning(options: &[u8]) -> [u8; OPTIONS] {
-    if let Some(&beginning) = options.first_chunk() {
-        return beginning;
-    }
-    let mut beginning = [0; OPTIONS];
-    for (place, &byte) in beginning.iter_mut().zip(options) {
-        *place = byte;
-    }
-    beginning
-}
-
 impl Habits {
-    /// True where the segment is the one before it, captured a second time: at a mirror port, or on the way
-    /// through several interfaces of one host. Retransmissions come later, or with another IP id or timestamp.
+    /// True where the segment is a copy of an earlier one: of a mirror port, of another interface of the same host,
+    /// or of a path that doubles packets. It says nothing about its sender.
     #[inline]
     pub(super) fn seen_twice(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
-        let header = Header::of(segment);
-        let twice = self
-            .last
-            .as_ref()
-            .is_some_and(|(last, at)| *last == header && packet.time.nanos_since(at.time) <= TWICE_NS);
-        if !twice {
-            self.last = Some((header, packet));
+        let fingerprint = fingerprint(segment);
+        if let Some(place) = self.fingerprints.iter().position(|&other| other == fingerprint)
+            && self.is_copy(place, segment, packet)
+        {
+            return true;
         }
-        twice
+        let place = self.oldest;
+        if let (Some(number), Some(seen)) = (self.fingerprints.get_mut(place), self.seen.get_mut(place)) {
+            *number = fingerprint;
+            *seen = Seen { ttl: segment.ip.ttl, at: packet };
+            self.oldest = place.wrapping_add(1) % REMEMBERED;
+        }
+        false
+    }
+
+    #[cold]
+    fn is_copy(&mut self, place: usize, segment: &Segment<'_>, packet: PacketRef) -> bool {
+        let Some(first) = self.seen.get(place) else { return false };
+        let told_apart = segment.ip.id.is_some_and(|id| id != 0) && segment.options.timestamps().is_some();
+        let within = if told_apart { COPY_NS } else { TWICE_NS };
+        let copy = packet.time.nanos_since(first.at.time) <= within;
+        if copy {
+            self.copies = self.copies.saturating_add(1);
+            self.forwarded |= first.ttl != segment.ip.ttl;
+        }
+        copy
+    }
+
+    /// True where some packets are in the capture with two TTLs: it was taken on a router between the two.
+    pub(super) fn forwarded(&self) -> bool {
+        self.forwarded
+    }
+
+    /// True where as good as every packet of the sender is in the capture with two TTLs: one that is not did not come
+    /// the same way.
+    pub(super) fn always_forwarded(&self) -> bool {
+        self.forwarded
+            && self.ttl_count >= FORWARDED_TRUST
+            && self.copies.saturating_mul(10) >= self.ttl_count.saturating_mul(8)
     }
 
     /// Learns from a segment whose sender is beyond doubt: anything but a RST.
@@ -92,6 +129,13 @@ impl Habits {
             Some(_) => self.other_ttl_count = self.other_ttl_count.saturating_add(1),
         }
         self.ttl_count = self.ttl_count.saturating_add(1);
+        // The window of a SYN is never scaled (RFC 7323 section 2.2).
+        if !segment.flags.syn() {
+            self.largest_window = self.largest_window.max(segment.window);
+            let timestamps = segment.options.timestamps().is_some();
+            self.with_timestamps = self.with_timestamps.saturating_add(timestamps.into());
+            self.without_timestamps = self.without_timestamps.saturating_add((!timestamps).into());
+        }
         let Some(id) = segment.ip.id else { return };
         // Linux sends SYN-ACKs, and resets without a socket, with id 0.
         if id == 0 {
@@ -115,6 +159,16 @@ impl Habits {
     /// The first TTL or hop limit seen.
     pub(super) fn ttl(&self) -> Option<u8> {
         self.ttl
+    }
+
+    /// True where every segment but the SYN had timestamps, of enough to tell.
+    pub(super) fn always_has_timestamps(&self) -> bool {
+        self.with_timestamps >= 2 && self.without_timestamps == 0
+    }
+
+    /// The largest window of a segment other than a SYN, not scaled; 0 where there was none.
+    pub(super) fn largest_window(&self) -> u16 {
+        self.largest_window
     }
 
     /// The last IP id, where the sender's ids are a sequence that `id` does not continue.

@@ -1,16 +1,20 @@
 //! Connections and their two byte streams in order; what was lost, repeated, refused, reset, and by whom.
 //!
 //! [`Table`] keeps one connection for each pair of addresses and ports. A connection puts both streams in order
-//! (`stream`), judges resets (`reset`, by the `habits` of their claimed sender), and hands bytes and gaps to an
+//! (`stream`), says what each segment is (`sequence`), judges resets (`reset`, by the `habits` of their claimed sender), and hands bytes and gaps to an
 //! [`Application`]. What it learns stands in the connection's [`crate::timeline::Timeline`].
 
 mod application;
+mod causal;
 mod connection;
 mod flow;
+mod gone;
 mod habits;
+mod history;
 mod knock;
 mod reset;
 mod roles;
+mod sequence;
 mod stream;
 mod table;
 #[cfg(test)]

@@ -55,9 +55,13 @@ pub(super) fn sender(signs: &[RstSign]) -> RstSender {
     let weight: u32 = signs
         .iter()
         .map(|sign| match sign {
-            RstSign::TtlDiffers { .. } | RstSign::SenderCarriesOn { .. } => 2,
-            RstSign::IpIdOff { .. } | RstSign::SequenceOff { .. } | RstSign::FasterThanPath { .. } => 1,
-            RstSign::TtlFits { .. } | RstSign::WindowOdd { .. } => 0,
+            RstSign::TtlDiffers { .. } | RstSign::SenderCarriesOn { .. } | RstSign::SeenOnce => 2,
+            RstSign::IpIdOff { .. }
+            | RstSign::SequenceOff { .. }
+            | RstSign::FasterThanPath { .. }
+            | RstSign::WindowOdd { .. }
+            | RstSign::TimestampsMissing => 1,
+            RstSign::TtlFits { .. } => 0,
         })
         .sum();
     if weight >= 2 { RstSender::Middlebox } else { RstSender::Claimed }
@@ -92,6 +96,9 @@ fn signs(packet: PacketRef, segment: &Segment<'_>, around: &Surroundings<'_>, lo
     if look == RstLook::Other {
         signs.push(RstSign::SequenceOff { by: around.offset.saturating_sub_unsigned(around.sent) });
     }
+    if look == RstLook::Abort {
+        signs.extend(signs_of_socket(segment, around));
+    }
     if let (Some(path), Some(data), Some(acked)) = (around.path_ns, around.other_data, around.acked) {
         let after = packet.time.nanos_since(data.time);
         if path >= SLOW_PATH_NS && after < path / 2 && acked >= around.other_sent as i64 {
@@ -102,6 +109,15 @@ fn signs(packet: PacketRef, segment: &Segment<'_>, around: &Surroundings<'_>, lo
         }
     }
     signs
+}
+
+/// Whether a reset that claims to come from the sender's own socket has what that socket puts into its segments.
+fn signs_of_socket(segment: &Segment<'_>, around: &Surroundings<'_>) -> impl Iterator<Item = RstSign> {
+    let timestamps = around.habits.always_has_timestamps() && segment.options.timestamps().is_none();
+    let largest = around.habits.largest_window();
+    let odd = segment.window > largest && largest > 0;
+    let window = odd.then_some(RstSign::WindowOdd { rst: segment.window, largest });
+    timestamps.then_some(RstSign::TimestampsMissing).into_iter().chain(window)
 }
 
 fn text(payload: &[u8]) -> Option<String> {

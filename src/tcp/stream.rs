@@ -82,6 +82,15 @@ impl Held {
     fn end(&self) -> u64 {
         self.offset.saturating_add(self.bytes.len() as u64).saturating_add(self.cut)
     }
+
+    /// Bytes at the same offsets that are not the same.
+    fn differing(&self, payload: &Payload<'_>) -> u64 {
+        let (own, other) = (self.offset as i64, payload.offset);
+        let skip = |by: i64| usize::try_from(by).unwrap_or(0);
+        let own_bytes = self.bytes.get(skip(other.saturating_sub(own))..).unwrap_or_default();
+        let other_bytes = payload.bytes.get(skip(own.saturating_sub(other))..).unwrap_or_default();
+        own_bytes.iter().zip(other_bytes).filter(|(a, b)| a != b).count() as u64
+    }
 }
 
 /// The state of one stream.
@@ -98,6 +107,8 @@ pub(super) struct Stream {
     /// Pieces beyond `next`, in order, without overlap.
     held: VecDeque<Held>,
     held_bytes: usize,
+    /// Bytes that came twice, with different contents.
+    conflicting: u64,
     /// Offset of the FIN.
     fin: Option<u64>,
     ended: bool,
@@ -106,12 +117,27 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// True once a sequence number names its offset 0.
+    pub(super) fn has_begun(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// Everything before this offset was handed on.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
     pub(super) fn high(&self) -> u64 {
         self.high
     }
 
     pub(super) fn acked(&self) -> u64 {
         self.acked
+    }
+
+    /// Bytes that came again with other contents, as far as the first ones were still held.
+    pub(super) fn conflicting(&self) -> u64 {
+        self.conflicting
     }
 
     /// True once the FIN and every byte before it were handed on.
@@ -306,6 +332,8 @@ impl Stream {
 
     /// Keeps the parts of a payload that no held piece covers: the bytes seen first win.
     fn hold(&mut self, payload: Payload<'_>) {
+        let conflicting = self.held.iter().map(|piece| piece.differing(&payload)).sum();
+        self.conflicting = self.conflicting.saturating_add(conflicting);
         let mut rest = payload;
         let mut index = 0;
         while let Some(piece) = self.held.get(index) {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::application::{Application, Records};
 use super::connection::Connection;
 use super::flow::{FlowKey, Flows};
+use super::gone::Gone;
 use super::knock::{Knock, Knocks};
 use super::roles::Roles;
 use crate::timeline::{Endpoint, PacketRef, Peer, Time, Timeline, Unreachable};
@@ -27,6 +28,7 @@ pub struct Table<A> {
     flows: Flows,
     last: Option<(FlowKey, u32)>,
     closed: VecDeque<Queued>,
+    gone: Gone,
     knocks: Knocks,
     next_index: u32,
     roles: Roles,
@@ -89,6 +91,7 @@ impl<A: Application> Table<A> {
             flows: Flows::default(),
             last: None,
             closed: VecDeque::new(),
+            gone: Gone::default(),
             knocks: Knocks::default(),
             next_index: 0,
             roles,
@@ -115,6 +118,9 @@ impl<A: Application> Table<A> {
         let destination = Endpoint { address: segment.ip.destination, port: segment.destination_port };
         let key = FlowKey::new(source, destination);
         let Some(slot) = self.find(key) else {
+            if self.gone.holds(key, segment) {
+                return;
+            }
             return self.open(key, packet, segment, &app, records);
         };
         let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
@@ -289,8 +295,9 @@ impl<A: Application> Table<A> {
                 return;
             }
             self.closed.pop_front();
-            if self.held_by(oldest).is_some() {
+            if let Some(key) = self.held_by(oldest).map(|entry| entry.key) {
                 self.remove(oldest.slot, app, records);
+                self.gone.add(key);
             }
         }
     }

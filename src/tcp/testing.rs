@@ -62,6 +62,7 @@ pub(super) struct Told {
 }
 
 /// Two hosts that count their own sequence numbers.
+#[derive(Clone)]
 pub(super) struct Conversation {
     next: [u32; 2],
     ids: [u16; 2],
@@ -108,6 +109,13 @@ impl Conversation {
     /// The capture does not hold the segment that was told last.
     pub(super) fn unseen(mut self) -> Self {
         self.told.pop();
+        self
+    }
+
+    /// The capture holds the last two segments the other way round.
+    pub(super) fn swapped(mut self) -> Self {
+        let last = self.told.len() - 1;
+        self.told.swap(last - 1, last);
         self
     }
 

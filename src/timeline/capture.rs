@@ -43,10 +43,14 @@ pub struct OriginFacts {
     pub established: u64,
     /// Established connections on which the origin never sent a byte.
     pub unserved: u64,
+    /// Established connections on which the capture holds a packet of the origin.
+    pub heard: u64,
     /// True where a connection spoke HTTP or TLS.
     pub web: bool,
     /// TTL or hop limit of the origin's packets on established connections.
     pub ttl: Option<u8>,
+    /// True where established connections are in the capture twice, before and after a router.
+    pub forwarded: bool,
     /// Where the capture was taken, as established connections tell.
     pub vantage: Vantage,
     /// The origin's closes of idle connections.
@@ -100,8 +104,8 @@ impl GivenUp {
     pub const KEPT: usize = 5;
 
     fn add(&mut self, half_open: &HalfOpen) {
-        self.connections += 1;
-        self.packets += half_open.packets;
+        self.connections = self.connections.saturating_add(1);
+        self.packets = self.packets.saturating_add(half_open.packets);
         if self.first.len() < Self::KEPT {
             self.first.push(*half_open);
         }
@@ -111,16 +115,16 @@ impl GivenUp {
 impl Capture {
     /// Learns from a half-open connection of which no record is kept.
     pub fn learn_half_open(&mut self, half_open: &HalfOpen) {
-        self.connections += 1;
-        self.half_open += 1;
+        self.connections = self.connections.saturating_add(1);
+        self.half_open = self.half_open.saturating_add(1);
         self.given_up.add(half_open);
     }
 
     /// Learns from a connection that has ended, or that the capture left open.
     pub fn learn(&mut self, line: &Timeline) {
-        self.connections += 1;
+        self.connections = self.connections.saturating_add(1);
         if line.start == Start::Unanswered {
-            self.half_open += 1;
+            self.half_open = self.half_open.saturating_add(1);
         }
         let established = matches!(line.start, Start::Handshake | Start::MidStream);
         if established {
@@ -131,25 +135,31 @@ impl Capture {
     /// True where the greater part of the connections were SYNs of a flood: nothing can be said of one of them.
     #[must_use]
     pub fn flooded(&self) -> bool {
-        self.half_open >= FLOOD && self.half_open * 2 > self.connections
+        self.half_open >= FLOOD && self.half_open.saturating_mul(2) > self.connections
     }
 }
 
 impl OriginFacts {
     fn learn(&mut self, line: &Timeline) {
-        self.established += 1;
-        self.unserved += u64::from(line.start == Start::Handshake && line.direction.origin.first_data.is_none());
+        self.established = self.established.saturating_add(1);
+        self.unserved = self
+            .unserved
+            .saturating_add(u64::from(line.start == Start::Handshake && line.direction.origin.first_data.is_none()));
+        self.heard = self.heard.saturating_add(u64::from(line.direction.origin.packets > 0));
         self.web |= line.protocol.is_some() || line.tls.is_some();
         self.ttl = self.ttl.or(line.direction.origin.ttl);
+        self.forwarded |= line.vantage == Vantage::Between && line.copies.packets > 0;
         if self.vantage == Vantage::Unknown {
             self.vantage = line.vantage;
         }
-        self.reused += u64::from(line.exchanges.len() as u64 + line.folded > 1);
+        self.reused =
+            self.reused.saturating_add(u64::from(line.folded.saturating_add(line.exchanges.len() as u64) > 1));
         self.learn_idleness(line);
         let Some(tls) = line.tls.as_deref().filter(|tls| tls.phase == HandshakePhase::Established) else { return };
-        self.handshakes += 1;
+        self.handshakes = self.handshakes.saturating_add(1);
         let (Some(offer), Some(choice)) = (&tls.client_hello, &tls.server_hello) else { return };
-        *self.ciphers.entry(choice.cipher).or_default() += 1;
+        let chosen = self.ciphers.entry(choice.cipher).or_default();
+        *chosen = chosen.saturating_add(1);
         let sooner = |known: &Given| known.choice.packet.number <= choice.packet.number;
         let known = self.given.get(&offer.sni);
         if known.is_some_and(sooner) || known.is_none() && self.given.len() >= MAX_GIVEN {
@@ -190,7 +200,7 @@ impl OriginFacts {
         if idle_ns >= IDLE_NS {
             self.idle_closes.push(IdleClose { connection: line.index, packet: fin.packet, idle_ns });
         } else if last.response.as_ref().is_some_and(|response| !response.close) && !last.request.close {
-            self.closed_after_response += 1;
+            self.closed_after_response = self.closed_after_response.saturating_add(1);
         }
     }
 
@@ -215,8 +225,8 @@ impl OriginFacts {
         let mut idle: Vec<i64> = self.separate_closes().map(|close| close.idle_ns).collect();
         idle.sort_unstable();
         let median = *idle.get(idle.len() / 2)?;
-        let near = idle.iter().filter(|&&ns| (ns - median).abs() <= median / 10).count();
-        (near >= 2 && near * 2 > idle.len()).then_some(median as f64 / 1e9)
+        let near = idle.iter().filter(|&&ns| ns.saturating_sub(median).saturating_abs() <= median / 10).count();
+        (near >= 2 && near.saturating_mul(2) > idle.len()).then_some(median as f64 / 1e9)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The record of one TCP connection.
 
-use super::{ByPeer, Endpoint, Exchange, H2, PacketRef, Peer, Rst, Tls, Unsolicited};
+use super::{ByPeer, Copies, Endpoint, Exchange, H2, PacketRef, Peer, Rst, SegmentCounts, Tls, Unsolicited};
 
 /// Everything that is known of one connection: the detectors' only input beside the [`super::Capture`].
 #[derive(Clone, Debug, PartialEq)]
@@ -39,10 +39,14 @@ pub struct Timeline {
     pub unreachable: Vec<Unreachable>,
     /// Bytes within segments that the capture's snap length cut off.
     pub cut_bytes: u64,
-    /// Packets that were in the capture twice.
-    pub duplicated_packets: u64,
+    /// Packets that the capture holds twice.
+    pub copies: Copies,
     /// Bytes that were sent twice with different contents; the first seen were taken.
     pub conflicting_bytes: u64,
+    /// Zeek's `history` letters: what came in which order, the edge's in upper case.
+    pub history: String,
+    /// Wireshark's `tcp.completeness`: SYN 1, SYN-ACK 2, ACK 4, data 8, FIN 16, RST 32.
+    pub completeness: u8,
     /// True where the table of connections had to give this one up before it ended (memory bound).
     pub given_up: bool,
 }
@@ -69,8 +73,10 @@ impl Timeline {
             protocol: None,
             unreachable: Vec::new(),
             cut_bytes: 0,
-            duplicated_packets: 0,
+            copies: Copies::default(),
             conflicting_bytes: 0,
+            history: String::new(),
+            completeness: 0,
             given_up: false,
         }
     }
@@ -104,6 +110,12 @@ impl Timeline {
     #[must_use]
     pub fn first_close(&self, from: Peer) -> Option<Close<'_>> {
         self.closes().find(|close| close.from() == from)
+    }
+
+    /// True where `from` sent a FIN before `packet`.
+    #[must_use]
+    pub fn closed_before(&self, from: Peer, packet: PacketRef) -> bool {
+        self.direction[from].fins.iter().any(|fin| fin.packet.number < packet.number)
     }
 
     /// True where both SYNs are in the capture and nothing acknowledges the origin's: what looks like a request
@@ -266,8 +278,8 @@ pub struct Direction {
     pub packets: u64,
     /// Bytes of the stream that were seen, each counted once.
     pub bytes: u64,
-    /// Segments that repeat bytes already seen, or fill a hole that was reported lost.
-    pub retransmitted: u64,
+    /// What the segments were by sequence numbers and time.
+    pub segments: SegmentCounts,
     /// Segments that the network lost: sent again by the sender and never acknowledged before.
     pub lost: u64,
     /// Bytes that the other peer acknowledged though the capture does not hold them.
@@ -303,14 +315,15 @@ pub struct Direction {
     pub largest_acked: u32,
     /// The oldest bytes that wait for an acknowledgment, where they were sent more than once.
     pub stuck: Option<Stuck>,
-    /// Segments that announced a window of 0.
-    pub zero_windows: u32,
-    /// The first of them.
+    /// The first segment that announced a window of 0.
     pub first_zero_window: Option<PacketRef>,
     /// Longest time from a window of 0 to the segment that opened it again, in nanoseconds.
     pub longest_zero_window_ns: i64,
-    /// Keep-alive probes (RFC 9293 section 3.8.4).
-    pub keep_alive_probes: u32,
+    /// Segments with the urgent bit and a place of urgent data (RFC 9293 section 3.8.5): their bytes stay in the
+    /// stream.
+    pub urgent_segments: u32,
+    /// The window scale that this peer announced in its SYN (RFC 7323 section 2).
+    pub window_scale: Option<u8>,
 }
 
 /// The last segments with payload of one peer, each with what it acknowledges of the other's stream: what their
@@ -329,7 +342,7 @@ impl RecentSegments {
         if let Some(place) = self.segments.get_mut(self.next) {
             *place = (number, acked);
         }
-        self.next = (self.next + 1) % Self::KEPT;
+        self.next = self.next.saturating_add(1) % Self::KEPT;
     }
 
     /// What the segment in this packet acknowledges, where it is one of the last.
@@ -378,6 +391,19 @@ pub enum Vantage {
     /// Cannot be told.
     #[default]
     Unknown,
+}
+
+impl Vantage {
+    /// The stable name for reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Origin => "origin",
+            Self::Edge => "edge",
+            Self::Between => "between",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// An ICMP or ICMPv6 error that quotes a segment of the connection (RFC 792, RFC 4443).

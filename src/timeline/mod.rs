@@ -16,6 +16,7 @@ mod network;
 mod observed;
 mod profile;
 mod reset;
+mod segments;
 mod story;
 mod time;
 mod tls;
@@ -36,6 +37,7 @@ pub use network::{Network, NotANetwork};
 pub use observed::{ByPeer, Endpoint};
 pub use profile::ProfileError;
 pub use reset::{Rst, RstLook, RstSender, RstSign};
+pub use segments::{Copies, SegmentCounts};
 pub use story::{Event, EventKind, Teller};
 pub use time::{Mark, PacketRef, Time};
 pub use tls::{

@@ -24,7 +24,7 @@ impl Network {
 
 /// True where the first `prefix` of `width` bits are the same.
 fn same(a: u128, b: u128, width: u8, prefix: u8) -> bool {
-    (a ^ b).checked_shr(u32::from(width - prefix.min(width))).unwrap_or(0) == 0
+    (a ^ b).checked_shr(u32::from(width.saturating_sub(prefix))).unwrap_or(0) == 0
 }
 
 impl FromStr for Network {

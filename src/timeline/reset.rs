@@ -25,6 +25,31 @@ pub struct Rst {
     pub text: Option<String>,
 }
 
+impl Rst {
+    /// Which kind of sender makes a RST of this shape, in words. `closed` is true where its claimed sender had sent
+    /// a FIN before.
+    #[must_use]
+    pub fn made_by(&self, closed: bool) -> &'static str {
+        match (self.sender, self.look) {
+            (RstSender::Middlebox, RstLook::NoConnection | RstLook::Refusal) => {
+                "a box between answered in its name, as firewalls reject"
+            }
+            (RstSender::Middlebox, _) => "a box between forged it",
+            (RstSender::Claimed, RstLook::NoConnection) if closed => {
+                "its kernel answered data that came after the close"
+            }
+            (RstSender::Claimed, RstLook::NoConnection) => {
+                "its kernel no longer knew the connection, or a firewall in its host rejects"
+            }
+            (RstSender::Claimed, RstLook::Abort) => {
+                "the application aborted the connection (SO_LINGER of 0, or closed with data unread)"
+            }
+            (RstSender::Claimed, RstLook::Refusal) => "nothing listens there",
+            (RstSender::Claimed, RstLook::Other) => "the connection was aborted",
+        }
+    }
+}
+
 /// Whether the peer that a RST names as its source sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RstSender {
@@ -88,11 +113,17 @@ pub enum RstSign {
         /// Least round-trip time between here and the claimed sender, in microseconds.
         rtt_us: u64,
     },
-    /// A reset of an established connection carries a window that the sender's stack would not set.
+    /// Its window is larger than any that the sender announced: its own socket would not set it.
     WindowOdd {
-        /// In the RST.
+        /// In the RST, not scaled.
         rst: u16,
+        /// The largest of the sender's other packets, not scaled.
+        largest: u16,
     },
+    /// The sender's other packets are in the capture twice, with the TTLs before and after a router, and the RST once.
+    SeenOnce,
+    /// The sender's other packets carry timestamps (RFC 7323), and the RST, as if from the same socket, has none.
+    TimestampsMissing,
 }
 
 impl fmt::Display for RstSign {
@@ -108,7 +139,13 @@ impl fmt::Display for RstSign {
             Self::FasterThanPath { after_us, rtt_us } => {
                 write!(f, "it came after {after_us} µs, the path to the claimed sender takes {rtt_us} µs")
             }
-            Self::WindowOdd { rst } => write!(f, "its window is {rst}"),
+            Self::WindowOdd { rst, largest } => {
+                write!(f, "its window is {rst}, the sender never announced more than {largest}")
+            }
+            Self::SeenOnce => {
+                f.write_str("it was captured once, the sender's other packets on both sides of the router")
+            }
+            Self::TimestampsMissing => f.write_str("it has no timestamps, the sender's other packets have"),
         }
     }
 }

@@ -213,7 +213,7 @@ fn key(chain: &[&[u8]], at: Time) -> [u8; 32] {
     let mut hash = Sha256::new();
     for der in chain {
         let passed =
-            Parsed::read(der).map_or(0, |one| u8::from(at >= one.not_before()) + u8::from(at > one.not_after()));
+            Parsed::read(der).map_or(0, |one| u8::from(at >= one.not_before()) << 1 | u8::from(at > one.not_after()));
         hash.update((der.len() as u64).to_be_bytes());
         hash.update(der);
         hash.update([passed]);

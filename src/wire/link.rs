@@ -12,6 +12,7 @@ use crate::capture::LinkType;
 pub(super) fn link(link: LinkType, at: View<'_>) -> Result<Step<'_>, Reason> {
     match link {
         LinkType::EN10MB => ethernet(at),
+        LinkType::FDDI => fddi(at),
         LinkType::LINUX_SLL => cooked_v1(at),
         LinkType::LINUX_SLL2 => cooked_v2(at),
         LinkType::NULL | LinkType::LOOP => loopback(at),
@@ -38,6 +39,8 @@ pub(super) fn ether(ether_type: u16, at: View<'_>) -> Result<Step<'_>, Reason> {
         MPLS | MPLS_MULTICAST => mpls(at),
         PPPOE_SESSION => pppoe(at),
         TRANSPARENT_ETHERNET => ethernet(at),
+        BACKBONE => ethernet(at.skip(4)?),
+        FABRIC_PATH => ethernet(at.skip(2)?),
         len if len < SMALLEST_ETHER_TYPE => snap(at.limit(len.into())),
         _ => Err(Reason::NotIp),
     }
@@ -63,6 +66,12 @@ pub(super) fn ppp(at: View<'_>) -> Result<Step<'_>, Reason> {
 pub(super) fn ethernet(at: View<'_>) -> Result<Step<'_>, Reason> {
     let (&[.., high, low], at) = at.header::<14>()?;
     Ok(Step(Layer::Ether(u16::from_be_bytes([high, low])), at))
+}
+
+/// frame control (1), destination (6), source (6), then LLC
+fn fddi(at: View<'_>) -> Result<Step<'_>, Reason> {
+    let (&[control, ..], at) = at.header::<13>()?;
+    if control & 0xf0 == FDDI_LLC { snap(at) } else { Err(Reason::NotIp) }
 }
 
 /// packet type (2), ARPHRD (2), address length (2), address (8), protocol (2)
@@ -172,14 +181,20 @@ fn pppoe(at: View<'_>) -> Result<Step<'_>, Reason> {
     if code != 0 {
         return Err(Reason::NotIp);
     }
-    Ok(Step(Layer::Ppp, at.limit(u16::from_be_bytes([high, low]).into())))
+    Ok(Step(Layer::Ppp, at.enclose(u16::from_be_bytes([high, low]).into())))
 }
 
 pub(super) const IPV4: u16 = 0x0800;
 pub(super) const IPV6: u16 = 0x86dd;
 /// A whole Ethernet frame: the protocol type of tunnels.
 pub(super) const TRANSPARENT_ETHERNET: u16 = 0x6558;
+/// IEEE 802.1ah: a service tag of 4 bytes, then a whole frame.
+const BACKBONE: u16 = 0x88e7;
+/// Cisco FabricPath: a tag and hops in 2 bytes, then a whole frame.
+const FABRIC_PATH: u16 = 0x8903;
 const SMALLEST_ETHER_TYPE: u16 = 0x0600;
+/// Asynchronous frames that hold LLC, whatever their priority.
+const FDDI_LLC: u8 = 0x50;
 const VLAN: u16 = 0x8100;
 const PROVIDER_VLAN: u16 = 0x88a8;
 const OLD_QINQ: u16 = 0x9100;
@@ -265,6 +280,21 @@ mod tests {
         assert_eq!(payload(LinkType::EN10MB, &tagged(0)), Ok(b"four".to_vec()));
         assert_eq!(payload(LinkType::EN10MB, &tagged(10)), Ok(b"four".to_vec()));
         assert_eq!(payload(LinkType::EN10MB, &tagged(100)), Err(Reason::TooDeep));
+    }
+
+    #[test]
+    fn a_backbone_tag_is_followed_by_a_whole_frame() {
+        let inner = ethernet(0x8100, &[&[0, 5, 8, 0][..], &tcp4(b"four")].concat());
+        let outer = ethernet(0x88a8, &[&[0, 9, 0x88, 0xe7, 0, 0, 1, 0][..], &inner].concat());
+        assert_eq!(payload(LinkType::EN10MB, &outer), Ok(b"four".to_vec()));
+    }
+
+    #[test]
+    fn fddi_frames_hold_llc() {
+        let frame = |control: u8| [&[control][..], &[0; 12], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &tcp4(b"four")].concat();
+        assert_eq!(payload(LinkType::FDDI, &frame(0x50)), Ok(b"four".to_vec()));
+        assert_eq!(payload(LinkType::FDDI, &frame(0x57)), Ok(b"four".to_vec()));
+        assert_eq!(payload(LinkType::FDDI, &frame(0x80)), Err(Reason::NotIp), "a token");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Tunnels in UDP: VXLAN (RFC 7348), Geneve (RFC 8926) and GRE (RFC 8086).
+//! Tunnels in UDP: VXLAN (RFC 7348), Geneve (RFC 8926), GRE (RFC 8086) and GTP-U (3GPP TS 29.281).
 
 use super::decoder::Reason;
 use super::link::TRANSPARENT_ETHERNET;
@@ -21,6 +21,7 @@ pub(super) fn tunnel(at: View<'_>) -> Result<Step<'_>, Reason> {
         VXLAN | VXLAN_LINUX => vxlan(payload),
         GENEVE => geneve(payload),
         GRE_IN_UDP => gre::tunnel(payload),
+        GTP_U => gtp_u(payload),
         _ => Err(Reason::NotTcp),
     }
 }
@@ -47,11 +48,46 @@ fn geneve(at: View<'_>) -> Result<Step<'_>, Reason> {
     }
 }
 
+/// flags (1), message type (1), length (2), tunnel (4); then sequence number (2), N-PDU number (1) and the type of the
+/// first extension header (1), where a flag names one of them
+fn gtp_u(at: View<'_>) -> Result<Step<'_>, Reason> {
+    let (&[flags, kind, high, low, _, _, _, _], rest) = at.header()?;
+    if flags >> 4 != GTP_VERSION_1 || kind != GTP_USER_DATA {
+        return Err(Reason::NotTcp);
+    }
+    let mut rest = rest.limit(u16::from_be_bytes([high, low]).into());
+    if flags & GTP_OPTIONAL == 0 {
+        return Ok(Step(Layer::Ip, rest));
+    }
+    let (&[_, _, _, mut extension], behind) = rest.header()?;
+    rest = behind;
+    for _ in 0..MAX_GTP_EXTENSIONS {
+        if flags & GTP_EXTENSION == 0 || extension == 0 {
+            return Ok(Step(Layer::Ip, rest));
+        }
+        // length in 4 bytes (1), content, type of the next one (1)
+        let (&[len], _) = rest.header()?;
+        let last = (usize::from(len) * 4).checked_sub(1).ok_or(Reason::Malformed)?;
+        let (&[next], behind) = rest.skip(last)?.header()?;
+        (extension, rest) = (next, behind);
+    }
+    Err(Reason::TooDeep)
+}
+
 const VXLAN: u16 = 4789;
 /// What Linux used before the port was assigned; Flannel still does.
 const VXLAN_LINUX: u16 = 8472;
 const GENEVE: u16 = 6081;
 const GRE_IN_UDP: u16 = 4754;
+const GTP_U: u16 = 2152;
+
+/// Version 1, and GTP rather than GTP'.
+const GTP_VERSION_1: u8 = 3;
+const GTP_USER_DATA: u8 = 255;
+const GTP_EXTENSION: u8 = 0x04;
+/// Extension header, sequence number, N-PDU number.
+const GTP_OPTIONAL: u8 = 0x07;
+const MAX_GTP_EXTENSIONS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -87,6 +123,24 @@ mod tests {
     fn gre_in_udp() {
         let tunnel = [&[0, 0, 8, 0][..], &tcp4(b"four")].concat();
         assert_eq!(payload(LinkType::RAW, &udp4(4754, &tunnel)), Ok(b"four".to_vec()));
+    }
+
+    #[test]
+    fn gtp_u_with_and_without_its_optional_fields_and_extensions() {
+        for (flags, optional) in [
+            (0x30, &[][..]),
+            (0x32, &[0, 9, 0, 0]),
+            (0x34, &[0, 0, 0, 0xc0, 1, 8, 0, 0]),
+            (0x36, &[0, 9, 0, 0x85, 1, 1, 2, 0xc0, 2, 1, 2, 3, 4, 5, 6, 0]),
+        ] {
+            let inner = [optional, &tcp4(b"four")].concat();
+            let tunnel = [&[flags, 255][..], &(inner.len() as u16).to_be_bytes(), &[0, 0, 0, 7], &inner].concat();
+            assert_eq!(payload(LinkType::RAW, &udp4(2152, &tunnel)), Ok(b"four".to_vec()), "{flags:x}");
+        }
+        let echo = [0x32, 1, 0, 4, 0, 0, 0, 0, 0, 1, 0, 0];
+        assert_eq!(payload(LinkType::RAW, &udp4(2152, &echo)), Err(Reason::NotTcp));
+        let endless = [0x34, 255, 0, 5, 0, 0, 0, 7, 0, 0, 0, 0xc0, 0];
+        assert_eq!(payload(LinkType::RAW, &udp4(2152, &endless)), Err(Reason::Malformed));
     }
 
     #[test]

@@ -8,11 +8,13 @@ pub(super) struct View<'a> {
     pub(super) bytes: &'a [u8],
     /// Never less than `bytes`.
     pub(super) wire: usize,
+    /// The layer around it says how long it is: no layer inside can be longer.
+    enclosed: bool,
 }
 
 impl<'a> View<'a> {
     pub(super) fn new(bytes: &'a [u8], wire: usize) -> Self {
-        Self { bytes, wire: wire.max(bytes.len()) }
+        Self { bytes, wire: wire.max(bytes.len()), enclosed: false }
     }
 
     /// Splits a header of fixed length off.
@@ -22,7 +24,7 @@ impl<'a> View<'a> {
     #[inline]
     pub(super) fn header<const N: usize>(self) -> Result<(&'a [u8; N], Self), Reason> {
         match self.bytes.split_first_chunk() {
-            Some((header, bytes)) => Ok((header, Self { bytes, wire: self.wire.saturating_sub(N) })),
+            Some((header, bytes)) => Ok((header, Self { bytes, wire: self.wire.saturating_sub(N), ..self })),
             None if self.wire < N => Err(Reason::Malformed),
             None => Err(Reason::Cut),
         }
@@ -35,14 +37,20 @@ impl<'a> View<'a> {
     #[inline]
     pub(super) fn skip(self, len: usize) -> Result<Self, Reason> {
         let wire = self.wire.checked_sub(len).ok_or(Reason::Malformed)?;
-        Ok(Self { bytes: self.bytes.get(len..).unwrap_or_default(), wire })
+        Ok(Self { bytes: self.bytes.get(len..).unwrap_or_default(), wire, ..self })
     }
 
     /// Takes the layer's own length for the one on the wire: what lies behind it is padding. Where the length is
     /// larger than what is there, the rest counts as cut.
     #[inline]
     pub(super) fn limit(self, wire: usize) -> Self {
-        Self { bytes: self.bytes.get(..wire).unwrap_or(self.bytes), wire }
+        let wire = if self.enclosed { wire.min(self.wire) } else { wire };
+        Self { bytes: self.bytes.get(..wire).unwrap_or(self.bytes), wire, ..self }
+    }
+
+    /// Takes the layer's own length, which holds for all that is inside.
+    pub(super) fn enclose(self, wire: usize) -> Self {
+        Self { enclosed: true, ..self.limit(wire) }
     }
 }
 

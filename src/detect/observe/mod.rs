@@ -61,6 +61,7 @@ impl Default for Watchers {
             Box::<transport::SynFlood>::default(),
             Box::<transport::CaptureLoss>::default(),
             Box::<transport::CaptureCut>::default(),
+            Box::<transport::ConflictingBytes>::default(),
             Box::<transport::OneDirectionOnly>::default(),
         ])
     }

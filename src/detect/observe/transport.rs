@@ -166,6 +166,33 @@ impl Watch for CaptureCut {
     }
 }
 
+/// `conflicting-bytes`: the same place of a stream was sent twice with different contents.
+#[derive(Default)]
+pub(super) struct ConflictingBytes {
+    tally: Tally,
+    bytes: u64,
+}
+
+impl Watch for ConflictingBytes {
+    fn see(&mut self, sight: &Sight<'_>) {
+        let line = sight.line;
+        if line.conflicting_bytes > 0 {
+            self.bytes += line.conflicting_bytes;
+            self.tally.add(line.first, || format!("connection {}: {} bytes", line.index, line.conflicting_bytes));
+        }
+    }
+
+    fn tell(&self, _: &Capture, _: &Edge) -> Option<Observation> {
+        let summary = format!(
+            "{} were sent twice with different contents on {}: a broken box rewrites them, or somebody forges segments. \
+             The first seen were taken.",
+            count(self.bytes, "byte"),
+            count(self.tally.count, "connection"),
+        );
+        self.tally.observation("conflicting-bytes", summary)
+    }
+}
+
 /// `one-direction-only`: the other half of the traffic takes another way.
 #[derive(Default)]
 pub(super) struct OneDirectionOnly(Tally);

@@ -41,7 +41,7 @@ impl Body {
         match self {
             Self::Length(left) => {
                 let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
-                *left -= taken as u64;
+                *left = left.saturating_sub(taken as u64);
                 Taken { bytes: taken, data: taken, done: *left == 0 }
             }
             Self::Chunked(chunks) => {

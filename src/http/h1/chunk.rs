@@ -81,7 +81,7 @@ impl Chunks {
         self.at = self.at.saturating_add(len);
         match &mut self.state {
             State::Data(left) if *left >= len => {
-                *left -= len;
+                *left = left.saturating_sub(len);
                 if *left == 0 {
                     self.state = State::DataEnd;
                 }
@@ -98,7 +98,7 @@ impl Chunks {
             State::Size | State::Trailer => self.line(bytes, start, broken),
             State::Data(left) => {
                 let taken = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                let rest = left - taken as u64;
+                let rest = left.saturating_sub(taken as u64);
                 self.state = if rest == 0 { State::DataEnd } else { State::Data(rest) };
                 Step { taken, data: taken }
             }
@@ -139,7 +139,7 @@ impl Chunks {
         let line_at = self.at.saturating_sub(before as u64);
         self.places.add(before as u64, start);
         let end = memchr::memchr(b'\n', bytes);
-        let taken = end.map_or(bytes.len(), |end| end + 1);
+        let taken = end.map_or(bytes.len(), |end| end.saturating_add(1));
         self.line.extend_from_slice(bytes.get(..taken).unwrap_or_default());
         let (line, places) = (std::mem::take(&mut self.line), &self.places);
         let mut fault = |rule, at: usize| {
@@ -212,7 +212,7 @@ fn size(content: &[u8], crlf: bool, broken: &mut impl FnMut(Rule, usize)) -> Sta
         return State::Broken;
     }
     if let Some(at) = malformed_extension(rest) {
-        broken(Rule::ChunkExtensionMalformed, digits + at);
+        broken(Rule::ChunkExtensionMalformed, digits.saturating_add(at));
     }
     if !crlf {
         broken(Rule::ChunkLineEnd, content.len());
@@ -226,7 +226,7 @@ fn size(content: &[u8], crlf: bool, broken: &mut impl FnMut(Rule, usize)) -> Sta
 /// > chunk-ext-val = token / quoted-string
 fn malformed_extension(text: &[u8]) -> Option<usize> {
     let mut rest = blank_skipped(text);
-    let at = |rest: &[u8]| Some(text.len() - rest.len());
+    let at = |rest: &[u8]| Some(text.len().saturating_sub(rest.len()));
     while !rest.is_empty() {
         let Some(behind) = rest.strip_prefix(b";").map(blank_skipped) else { return at(rest) };
         let Some(behind) = token_skipped(behind).map(blank_skipped) else { return at(behind) };
@@ -271,7 +271,7 @@ fn trailer(content: &[u8], crlf: bool, broken: &mut impl FnMut(Rule, usize)) -> 
         }
         return State::Done;
     }
-    let line = Line { at: 0, content, len: content.len() + 2, crlf: true };
+    let line = Line { at: 0, content, len: content.len().saturating_add(2), crlf: true };
     let mut at = None;
     fields::judge(line, &mut |_, byte| at = at.or(Some(byte)));
     if let Some(at) = at {

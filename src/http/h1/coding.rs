@@ -33,7 +33,7 @@ impl CodedBody {
     }
 
     pub(super) fn add(&mut self, bytes: &[u8]) {
-        if self.bytes.len() + bytes.len() > KEPT_LIMIT || !is_known(&self.coding) {
+        if self.bytes.len().saturating_add(bytes.len()) > KEPT_LIMIT || !is_known(&self.coding) {
             self.too_long = true;
             self.bytes = Vec::new();
         }

@@ -28,9 +28,9 @@ impl Field<'_> {
 #[inline]
 pub(super) fn read(line: Line<'_>) -> Option<Field<'_>> {
     let colon = memchr::memchr(b':', line.content)?;
-    let (name, value) = (line.content.get(..colon)?, line.content.get(colon + 1..)?);
+    let (name, value) = (line.content.get(..colon)?, line.content.get(colon.saturating_add(1)..)?);
     let blank = name.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    Some(Field { name: name.get(..name.len() - blank)?, value: trim(value), at: line.at, len: line.len })
+    Some(Field { name: name.get(..name.len().saturating_sub(blank))?, value: trim(value), at: line.at, len: line.len })
 }
 
 /// Reads one field line and tells `broken` every rule that it breaks, with the offset in the head.
@@ -45,18 +45,18 @@ pub(super) fn judge<'a>(line: Line<'a>, broken: &mut impl FnMut(Rule, usize)) ->
         }
         return None;
     };
-    let (name, value) = (content.get(..colon)?, content.get(colon + 1..)?);
+    let (name, value) = (content.get(..colon)?, content.get(colon.saturating_add(1)..)?);
     let field = read(line)?;
     let trimmed = field.name;
     if trimmed.is_empty() {
         broken(Rule::FieldNameEmpty, line.at);
     } else if trimmed.len() < name.len() {
-        broken(Rule::FieldSpaceBeforeColon, line.at + trimmed.len());
+        broken(Rule::FieldSpaceBeforeColon, line.at.saturating_add(trimmed.len()));
     }
     if let Some(bad) = trimmed.iter().position(|&byte| !is_token(byte) && byte != b'\r') {
-        broken(Rule::FieldNameNotToken, line.at + bad);
+        broken(Rule::FieldNameNotToken, line.at.saturating_add(bad));
     }
-    judge_value(value, line.at + colon + 1, broken);
+    judge_value(value, line.at.saturating_add(colon).saturating_add(1), broken);
     Some(field)
 }
 
@@ -70,14 +70,14 @@ pub(super) fn judge_folded(line: Line<'_>, broken: &mut impl FnMut(Rule, usize))
 /// LF without CR (RFC 9112 section 2.2).
 pub(super) fn judge_line_end(line: Line<'_>, broken: &mut impl FnMut(Rule, usize)) {
     if !line.crlf {
-        broken(Rule::LineFeedAlone, line.at + line.content.len());
+        broken(Rule::LineFeedAlone, line.at.saturating_add(line.content.len()));
     }
 }
 
 /// CR without LF (RFC 9112 section 2.2).
 pub(super) fn judge_carriage_returns(line: Line<'_>, broken: &mut impl FnMut(Rule, usize)) {
     if let Some(at) = memchr::memchr(b'\r', line.content) {
-        broken(Rule::BareCarriageReturn, line.at + at);
+        broken(Rule::BareCarriageReturn, line.at.saturating_add(at));
     }
 }
 
@@ -86,9 +86,9 @@ pub(super) fn judge_carriage_returns(line: Line<'_>, broken: &mut impl FnMut(Rul
 fn judge_value(value: &[u8], at: usize, broken: &mut impl FnMut(Rule, usize)) {
     for (nth, &byte) in value.iter().enumerate() {
         match byte {
-            0 => broken(Rule::FieldValueNul, at + nth),
+            0 => broken(Rule::FieldValueNul, at.saturating_add(nth)),
             b'\t' | b'\r' => {}
-            1..=31 | 127 => broken(Rule::FieldValueControl, at + nth),
+            1..=31 | 127 => broken(Rule::FieldValueControl, at.saturating_add(nth)),
             _ => {}
         }
     }
@@ -98,7 +98,7 @@ fn judge_value(value: &[u8], at: usize, broken: &mut impl FnMut(Rule, usize)) {
 pub(super) fn trim(value: &[u8]) -> &[u8] {
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = value.iter().position(|byte| !blank(byte)).unwrap_or(value.len());
-    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last + 1);
+    let end = value.iter().rposition(|byte| !blank(byte)).map_or(start, |last| last.saturating_add(1));
     value.get(start..end).unwrap_or_default()
 }
 

@@ -24,7 +24,7 @@ impl Places {
         let piece = self.0.iter().rev().find(|(start, _)| *start <= at).or_else(|| self.0.first());
         piece.map_or_else(Mark::default, |(start, mark)| Mark {
             packet: mark.packet,
-            offset: mark.offset + at.saturating_sub(*start),
+            offset: mark.offset.saturating_add(at.saturating_sub(*start)),
         })
     }
 }
@@ -50,11 +50,11 @@ impl Partial {
         let tail: Vec<u8> = self.bytes.get(from..).unwrap_or_default().to_vec();
         let seam: Vec<u8> = tail.iter().chain(bytes.iter().take(3)).copied().collect();
         let taken = match end_of_head(&seam).filter(|&end| end > tail.len()) {
-            Some(end) => Some(end - tail.len()),
+            Some(end) => Some(end.saturating_sub(tail.len())),
             None => end_of_head(bytes),
         };
         let count = taken.unwrap_or(bytes.len());
-        self.len += count as u64;
+        self.len = self.len.saturating_add(count as u64);
         let room = HEAD_LIMIT.saturating_sub(kept);
         self.bytes.extend_from_slice(bytes.get(..count.min(room)).unwrap_or_default());
         (count, taken.is_some())
@@ -64,9 +64,9 @@ impl Partial {
 /// Length of the head that `bytes` begin with: up to and with its empty line, LF alone being taken for CRLF
 /// (RFC 9112 section 2.2).
 pub(super) fn end_of_head(bytes: &[u8]) -> Option<usize> {
-    memchr_iter(b'\n', bytes).find_map(|at| match bytes.get(at + 1..)? {
-        [b'\n', ..] => Some(at + 2),
-        [b'\r', b'\n', ..] => Some(at + 3),
+    memchr_iter(b'\n', bytes).find_map(|at| match bytes.get(at.saturating_add(1)..)? {
+        [b'\n', ..] => Some(at.saturating_add(2)),
+        [b'\r', b'\n', ..] => Some(at.saturating_add(3)),
         _ => None,
     })
 }
@@ -79,8 +79,13 @@ pub(super) fn lines(head: &[u8]) -> impl Iterator<Item = Line<'_>> {
         let end = memchr::memchr(b'\n', rest);
         let raw = rest.get(..end.unwrap_or(rest.len()))?;
         let content = raw.strip_suffix(b"\r").unwrap_or(raw);
-        let line = Line { at, content, len: end.map_or(raw.len(), |end| end + 1), crlf: content.len() < raw.len() };
-        at += line.len;
+        let line = Line {
+            at,
+            content,
+            len: end.map_or(raw.len(), |end| end.saturating_add(1)),
+            crlf: content.len() < raw.len(),
+        };
+        at = at.saturating_add(line.len);
         Some(line)
     })
 }

@@ -34,7 +34,7 @@ impl Pairing {
     /// A request has begun a new exchange.
     pub(super) fn open(&mut self, line: &mut Timeline, request: Request, asks: Asks) -> u32 {
         fold(line);
-        self.newest += 1;
+        self.newest = self.newest.saturating_add(1);
         self.asks.push_back(asks);
         line.protocol = line.protocol.or(Some("http/1.1"));
         if line.exchanges.is_empty() {
@@ -55,14 +55,14 @@ impl Pairing {
     /// The exchange that the next response answers, with what its request asks.
     pub(super) fn next_to_answer(&mut self) -> Option<(u32, Asks)> {
         let asks = self.asks.pop_front()?;
-        self.answered += 1;
+        self.answered = self.answered.saturating_add(1);
         Some((self.answered, asks))
     }
 
     /// An interim response does not answer its request: the final one is still to come.
     pub(super) fn not_answered_yet(&mut self, asks: Asks) {
         self.asks.push_front(asks);
-        self.answered -= 1;
+        self.answered = self.answered.saturating_sub(1);
     }
 
     /// True where a request waits for its response.
@@ -72,7 +72,7 @@ impl Pairing {
 
     /// True where a request waits of which the origin had not received a byte when it sent what comes now.
     pub(super) fn waits_unseen(&self, line: &Timeline) -> bool {
-        let number = self.waiting().then_some(self.answered + 1);
+        let number = self.waiting().then_some(self.answered.saturating_add(1));
         let waiting = number.and_then(|number| line.exchanges.iter().find(|exchange| exchange.number == number));
         waiting.is_some_and(|exchange| unseen(line, exchange.request.start))
     }
@@ -86,7 +86,7 @@ impl Pairing {
     pub(super) fn skip_to_newest(&mut self, line: &mut Timeline) {
         while self.asks.len() > 1 {
             self.asks.pop_front();
-            self.answered += 1;
+            self.answered = self.answered.saturating_add(1);
             let answered = self.answered;
             if let Some(exchange) = exchange(line, answered) {
                 exchange.visibility = Visibility::Obscured;
@@ -108,7 +108,7 @@ fn fold(line: &mut Timeline) {
         return;
     }
     let clean = line.exchanges.iter().take(KEPT / 2).take_while(|exchange| exchange.clean()).count();
-    line.folded += clean as u64;
+    line.folded = line.folded.saturating_add(clean as u64);
     line.exchanges.drain(..clean);
 }
 
@@ -127,5 +127,5 @@ pub(super) fn unseen(line: &Timeline, start: Mark) -> bool {
 
 /// A mark `len` bytes after `start`.
 pub(super) fn after(start: Mark, len: u64) -> Mark {
-    Mark { packet: start.packet, offset: start.offset + len }
+    Mark { packet: start.packet, offset: start.offset.saturating_add(len) }
 }

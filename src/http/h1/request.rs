@@ -40,7 +40,7 @@ pub fn recognise(bytes: &[u8]) -> Recognised {
             if method == b"PRI" {
                 return Recognised::No;
             }
-            match bytes.get(len + 1) {
+            match bytes.get(len.saturating_add(1)) {
                 None => Recognised::TooShort,
                 Some(b'/' | b'*' | b'h' | b'H') => Recognised::Yes,
                 Some(byte) if method == b"CONNECT" && byte.is_ascii_graphic() => Recognised::Yes,

@@ -67,7 +67,7 @@ impl Requests {
     pub(super) fn data(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty() && !pairing.tunnel) {
-            at += self.step(line, pairing, rest, after(start, at as u64));
+            at = at.saturating_add(self.step(line, pairing, rest, after(start, at as u64)));
         }
     }
 
@@ -101,7 +101,7 @@ impl Requests {
         if let Some(len) = end_of_head(rest) {
             let head = rest.get(..len).unwrap_or_default();
             self.open(line, pairing, head, first, after(first, len as u64), Opened::NotYet);
-            return blank + len;
+            return blank.saturating_add(len);
         }
         let mut begun = Begun::new(first);
         begun.partial.take(rest, first);
@@ -150,7 +150,7 @@ impl Requests {
         let Some(exchange) = exchange(line, pairing.newest()) else { return bytes.len() };
         let request = &mut exchange.request;
         let taken = body.take(bytes, start, &mut |_| {});
-        request.body_bytes += taken.data as u64;
+        request.body_bytes = request.body_bytes.saturating_add(taken.data as u64);
         if taken.done {
             request.end = Some(after(start, taken.bytes as u64));
             self.state = State::Between;
@@ -193,7 +193,7 @@ impl Requests {
             _ => false,
         };
         if let Some(exchange) = exchange(line, pairing.newest()).filter(|_| skipped) {
-            exchange.request.body_bytes += len;
+            exchange.request.body_bytes = exchange.request.body_bytes.saturating_add(len);
             exchange.visibility = Visibility::Obscured;
         }
         if !skipped {

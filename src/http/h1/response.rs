@@ -67,7 +67,7 @@ pub(super) fn read(head: &[u8], places: &Places, response: &mut Response) -> Hea
 
 /// Reads what came of a head that will never be whole: its lines, as far as they are.
 pub(super) fn read_cut(head: &[u8], len: u64, places: &Places, response: &mut Response) {
-    let whole = memchr::memrchr(b'\n', head).map_or(0, |end| end + 1);
+    let whole = memchr::memrchr(b'\n', head).map_or(0, |end| end.saturating_add(1));
     let (lines, rest) = head.split_at_checked(whole).unwrap_or((head, &[]));
     if lines.is_empty() {
         return;
@@ -141,8 +141,8 @@ impl<'a, 'b> Reading<'a, 'b> {
         let start = self.head.as_ptr() as usize;
         for header in parsed.headers.iter() {
             let at = (header.name.as_ptr() as usize).saturating_sub(start);
-            let end = (header.value.as_ptr() as usize).saturating_sub(start) + header.value.len();
-            let len = (end + 2).saturating_sub(at);
+            let end = (header.value.as_ptr() as usize).saturating_sub(start).saturating_add(header.value.len());
+            let len = end.saturating_add(2).saturating_sub(at);
             self.see(Field { name: header.name.as_bytes(), value: header.value, at, len });
         }
         true
@@ -185,7 +185,7 @@ impl<'a, 'b> Reading<'a, 'b> {
 
     fn see(&mut self, field: Field<'a>) {
         let response = &mut *self.response;
-        response.fields += 1;
+        response.fields = response.fields.saturating_add(1);
         if field.len as u64 > response.largest_field {
             response.largest_field = field.len as u64;
             self.largest = field.name;
@@ -224,11 +224,13 @@ impl<'a, 'b> Reading<'a, 'b> {
     fn broken(&mut self, head: &[u8], rules: &[(Rule, usize)]) {
         for &(rule, at) in rules {
             let before = head.get(..at).unwrap_or_default();
-            let line = memchr::memrchr(b'\n', before).map_or(0, |end| end + 1);
+            let line = memchr::memrchr(b'\n', before).map_or(0, |end| end.saturating_add(1));
             // A break far inside a line is quoted from near it.
-            let from = if at - line >= QUOTE - 8 { at.saturating_sub(QUOTE / 2) } else { line };
+            let from = if at.saturating_sub(line) >= QUOTE - 8 { at.saturating_sub(QUOTE / 2) } else { line };
             let rest = head.get(from..).unwrap_or_default();
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1).max(at + 1 - from);
+            let end = memchr::memchr(b'\n', rest)
+                .map_or(rest.len(), |end| end.saturating_add(1))
+                .max(at.saturating_add(1).saturating_sub(from));
             let quoted = rest.get(..end.min(rest.len())).unwrap_or_default();
             note(self.response, rule, at as u64, self.places.mark(at as u64), quoted);
         }

@@ -103,7 +103,7 @@ impl Responses {
             if pairing.tunnel {
                 return;
             }
-            at += self.step(line, pairing, rest, start);
+            at = at.saturating_add(self.step(line, pairing, rest, start));
         }
     }
 
@@ -184,10 +184,10 @@ impl Responses {
             let head = rest.get(..len).unwrap_or_default();
             let end = after(start, len as u64);
             self.read(line, pairing, &begun, &Whole { bytes: head, places: &places, len: len as u64, end });
-            return blank + len;
+            return blank.saturating_add(len);
         }
         self.state = State::Head(Box::new(begun));
-        blank + self.step(line, pairing, rest, start)
+        blank.saturating_add(self.step(line, pairing, rest, start))
     }
 
     fn head_is_whole(&mut self, line: &mut Timeline, pairing: &mut Pairing, end: Mark) {
@@ -327,7 +327,7 @@ impl Responses {
             response.error_page = response.error_page.or_else(|| page.take(data));
         }
         let end = after(start, taken.bytes as u64);
-        response.body_bytes += taken.data as u64;
+        response.body_bytes = response.body_bytes.saturating_add(taken.data as u64);
         response.latest = end;
         if taken.done {
             response.end = Some(end);
@@ -356,7 +356,7 @@ impl Responses {
         }
         let end = after(start, len);
         if let Some(response) = record(line, owner) {
-            response.body_bytes += len;
+            response.body_bytes = response.body_bytes.saturating_add(len);
             response.latest = end;
             if whole {
                 response.end = Some(end);
@@ -440,6 +440,6 @@ fn record(line: &mut Timeline, owner: Owner) -> Option<&mut Response> {
 
 fn quoted_line(head: &[u8], at: usize) -> &[u8] {
     let rest = head.get(at..).unwrap_or_default();
-    let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+    let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end.saturating_add(1));
     rest.get(..end).unwrap_or_default()
 }

@@ -47,26 +47,26 @@ pub(super) fn judge(line: Line<'_>, broken: &mut impl FnMut(Rule, usize)) -> Sta
     let version_len = text.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(text.len());
     let (version, rest) = text.split_at_checked(version_len).unwrap_or((text, &[]));
     let minor_version = match version {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => Some(minor - b'0'),
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor] if minor.is_ascii_digit() => Some(minor.saturating_sub(b'0')),
         _ => {
             broken(Rule::VersionMalformed, line.at);
             None
         }
     };
     let code = rest.trim_ascii_start();
-    let code_at = line.at + text.len() - code.len();
-    let blank = rest.len() - code.len();
+    let code_at = line.at.saturating_add(text.len()).saturating_sub(code.len());
+    let blank = rest.len().saturating_sub(code.len());
     if blank > 1 || rest.first().is_some_and(|&byte| byte != b' ') {
-        broken(Rule::StatusLineMalformed, line.at + version_len);
+        broken(Rule::StatusLineMalformed, line.at.saturating_add(version_len));
     }
     let code_len = code.iter().position(|&byte| byte == b' ' || byte == b'\t').unwrap_or(code.len());
     let (code, reason) = code.split_at_checked(code_len).unwrap_or((code, &[]));
     if reason.first() == Some(&b'\t') {
-        broken(Rule::StatusLineMalformed, code_at + code_len);
+        broken(Rule::StatusLineMalformed, code_at.saturating_add(code_len));
     }
     let control = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r');
     if let Some(bad) = reason.iter().position(control) {
-        broken(Rule::ReasonPhraseControl, code_at + code_len + bad);
+        broken(Rule::ReasonPhraseControl, code_at.saturating_add(code_len).saturating_add(bad));
     }
     StatusLine { minor_version, status: status(code, code_at, broken) }
 }
@@ -87,8 +87,9 @@ fn status(code: &[u8], at: usize, broken: &mut impl FnMut(Rule, usize)) -> Optio
         broken(Rule::StatusCodeNotThreeDigits, at);
         return None;
     }
-    let digit = |byte: &u8| u16::from(byte - b'0');
-    let status = digit(a) * 100 + digit(b) * 10 + digit(c);
+    let digit = |byte: &u8| u16::from(byte.saturating_sub(b'0'));
+    let status =
+        [a, b, c].into_iter().fold(0, |status: u16, byte| status.saturating_mul(10).saturating_add(digit(byte)));
     if !(100..600).contains(&status) {
         broken(Rule::StatusCodeOutOfRange, at);
     }

@@ -12,7 +12,7 @@ pub(super) fn begin(line: &mut Timeline, after_exchange: Option<u32>, bytes: &[u
 /// More of them.
 pub(super) fn go_on(line: &mut Timeline, bytes: &[u8]) {
     let Some(last) = line.unsolicited.last_mut() else { return };
-    last.bytes += bytes.len() as u64;
+    last.bytes = last.bytes.saturating_add(bytes.len() as u64);
     quote(&mut last.preview, bytes);
     last.status = status(&last.preview);
 }

@@ -215,7 +215,11 @@ impl ResponseHead {
     fn status(&mut self, field: &Field<'_>) {
         let Some(value) = field.value else { return };
         let digits = <&[u8; 3]>::try_from(value).ok().filter(|digits| digits.iter().all(u8::is_ascii_digit));
-        self.status = digits.map(|digits| digits.iter().fold(0, |code, digit| code * 10 + u16::from(digit - b'0')));
+        self.status = digits.map(|digits| {
+            digits.iter().fold(0, |code: u16, digit| {
+                code.saturating_mul(10).saturating_add(u16::from(digit.saturating_sub(b'0')))
+            })
+        });
         match self.status {
             None | Some(101) => self.offend(Rule::H2StatusMalformed, field, 0),
             Some(100..=599) => {}

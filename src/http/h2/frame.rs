@@ -101,8 +101,10 @@ impl FrameHeader {
             Kind::PING => self.length != 8,
             Kind::GOAWAY => self.length < 8,
             Kind::DATA => self.length < self.pad_field(),
-            Kind::HEADERS => self.length < self.pad_field() + if self.has(Self::PRIORITY) { 5 } else { 0 },
-            Kind::PUSH_PROMISE => self.length < self.pad_field() + 4,
+            Kind::HEADERS => {
+                self.length < self.pad_field().saturating_add(if self.has(Self::PRIORITY) { 5 } else { 0 })
+            }
+            Kind::PUSH_PROMISE => self.length < self.pad_field().saturating_add(4),
             _ => false,
         }
     }
@@ -156,7 +158,7 @@ pub(super) fn block_fragment(head: &FrameHeader, payload: &[u8]) -> Option<std::
         _ if head.has(FrameHeader::PRIORITY) => 5,
         _ => 0,
     };
-    let start = usize::from(padded) + fixed;
+    let start = usize::from(padded).saturating_add(fixed);
     let end = (head.length as usize).checked_sub(padding)?;
     (start <= end).then_some(start..end.min(payload.len()))
 }

@@ -194,7 +194,7 @@ impl Reader {
     }
 
     fn header(&mut self, seen: usize, input: &mut Input<'_>) -> Option<Option<Event>> {
-        let run = input.take((HEADER_LEN - seen.min(HEADER_LEN)) as u64)?;
+        let run = input.take(HEADER_LEN.saturating_sub(seen) as u64)?;
         if seen == 0 {
             self.start = run.first;
         }

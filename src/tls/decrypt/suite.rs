@@ -64,12 +64,14 @@ impl Suite {
         let explicit_nonce = match self.cipher {
             Cipher::Aead(Aead::ChaCha20Poly1305) => 0,
             Cipher::Aead(_) => EXPLICIT_NONCE,
-            Cipher::Cbc { mac, .. } => return CBC_IV + mac.len() as u32 + CBC_LEAST_PADDING,
+            Cipher::Cbc { mac, .. } => {
+                return CBC_IV.saturating_add(mac.len() as u32).saturating_add(CBC_LEAST_PADDING);
+            }
         };
         let tag = self.aead().map_or(0, |aead| aead.tag_len());
         match tls13 {
-            Tls13::Yes => tag + INNER_TYPE,
-            Tls13::No => tag + explicit_nonce,
+            Tls13::Yes => tag.saturating_add(INNER_TYPE),
+            Tls13::No => tag.saturating_add(explicit_nonce),
         }
     }
 

@@ -36,7 +36,7 @@ impl<'a> Cursor<'a> {
         let mut value = u64::from(prefix);
         for nth in 0..LONGEST {
             let byte = self.byte()?;
-            value = value.checked_add(u64::from(byte & 0x7f) << (7 * nth))?;
+            value = value.checked_add(u64::from(byte & 0x7f) << nth.saturating_mul(7))?;
             if byte & 0x80 == 0 {
                 return u32::try_from(value).ok().map(|value| value as usize);
             }
@@ -46,7 +46,7 @@ impl<'a> Cursor<'a> {
 
     fn byte(&mut self) -> Option<u8> {
         let byte = self.peek()?;
-        self.at += 1;
+        self.at = self.at.saturating_add(1);
         Some(byte)
     }
 }
