@@ -10,6 +10,9 @@ use super::{
 /// An origin that closes sooner than this after a response did not wait for another request.
 const IDLE_NS: i64 = 20_000_000;
 
+/// Closes straight after a response that are kept as samples.
+const KEPT_CLOSES: usize = 5;
+
 /// Closes that are no further apart have one reason.
 const TOGETHER_NS: i64 = 5_000_000;
 
@@ -66,6 +69,12 @@ pub struct OriginFacts {
     pub longest_reuse_ns: i64,
     /// Connections that the origin closed straight after a response that did not announce it.
     pub closed_after_response: u64,
+    /// The fewest exchanges that such a connection carried.
+    pub least_closed_after: Option<u64>,
+    /// The most.
+    pub most_closed_after: u64,
+    /// The first of these closes.
+    pub closed_samples: Vec<PacketRef>,
     /// Connections with more than one exchange.
     pub reused: u64,
     /// Cipher suites that the origin chose, with their counts.
@@ -201,7 +210,24 @@ impl OriginFacts {
             self.idle_closes.push(IdleClose { connection: line.index, packet: fin.packet, idle_ns });
         } else if last.response.as_ref().is_some_and(|response| !response.close) && !last.request.close {
             self.closed_after_response = self.closed_after_response.saturating_add(1);
+            self.learn_closed_after(line, fin.packet);
         }
+    }
+
+    fn learn_closed_after(&mut self, line: &Timeline, close: PacketRef) {
+        let exchanges = line.folded.saturating_add(line.exchanges.len() as u64);
+        self.least_closed_after = Some(self.least_closed_after.map_or(exchanges, |least| least.min(exchanges)));
+        self.most_closed_after = self.most_closed_after.max(exchanges);
+        if self.closed_samples.len() < KEPT_CLOSES {
+            self.closed_samples.push(close);
+        }
+    }
+
+    /// The number of exchanges after which the origin closed every connection that it closed unannounced straight
+    /// after a response.
+    #[must_use]
+    pub fn closes_after(&self) -> Option<u64> {
+        self.least_closed_after.filter(|least| *least == self.most_closed_after)
     }
 
     /// Idle closes without those that came together with another one: a process that ends closes all its connections
