@@ -5,7 +5,11 @@ PCAP520 := $${CARGO_TARGET_DIR:-target}/release/pcap520
 DEMO    := testdata/corpus/plain/keepalive-race--nginx-2s.pcap
 ROOT    := $(if $(filter 0,$(shell id -u)),,sudo)
 
+<<<<<<< HEAD
+.PHONY: help demo test test-deps renew build deps readme
+=======
 .PHONY: help demo test bench renew build deps readme
+>>>>>>> main
 
 help:
 	@echo 'make demo     build, and analyze a capture with a 520 in it'
@@ -14,6 +18,7 @@ help:
 	@echo 'make renew    write the schema and the snapshots anew, to be looked at with git diff'
 	@echo 'make build    the release program, target/release/pcap520'
 	@echo 'make deps     install libpcap where it is missing (Debian, Ubuntu)'
+	@echo 'make test-deps  install what tests use where it is there: Chromium, tshark (Debian, Ubuntu)'
 	@echo 'make readme   run the demo again and put its output into README.md'
 
 demo: build
@@ -36,7 +41,7 @@ bench: build
 
 # The files that tests hold the program's output against.
 renew: deps
-	PCAP520_RENEW=1 $(CARGO) test --locked --test schema
+	PCAP520_RENEW=1 $(CARGO) test --locked --test schema --test snapshots
 
 build: deps
 	$(CARGO) build --locked --release
@@ -52,6 +57,18 @@ deps:
 	    $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends libpcap-dev); \
 	fi; \
 	linked || { echo 'pcap520 needs a C compiler (cc) and the development files of libpcap: install both' >&2; exit 1; }
+
+# Tests that need these say so and pass where they are missing.
+test-deps:
+	@missing=; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	command -v tshark >/dev/null || missing="$$missing tshark"; \
+	if test -z "$$missing"; then exit; fi; \
+	if command -v apt-get >/dev/null; then \
+	  (set -ex; \
+	    $(ROOT) apt-get update; \
+	    $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $$missing); \
+	else echo "not installed:$$missing; some tests will be skipped" >&2; fi
 
 readme: build
 	@report=$$($(PCAP520) analyze $(DEMO)) && { \

@@ -11,7 +11,7 @@ use divan::counter::BytesCount;
 use pcap520::analysis::{Analysis, Options};
 use pcap520::capture::{Input, Item, Packet};
 use pcap520::http::Http;
-use pcap520::tcp::{Application, Records, Roles, Table};
+use pcap520::tcp::{Application, MaxMemory, Records, Roles, Table};
 use pcap520::timeline::{HalfOpen, Mark, PacketRef, Peer, Timeline};
 use pcap520::wire::{Decoded, Decoder};
 
@@ -120,7 +120,8 @@ fn f_analysis(bencher: Bencher<'_, '_>, traffic: Traffic) {
 
 /// Reads all connections of a file with this layer above TCP.
 fn connections<A: Application>(file: &File, app: impl Fn() -> A) -> u64 {
-    let (mut decoder, mut table, mut ended) = (Decoder::new(), Table::new(Roles::default()), Ended(0));
+    let (mut decoder, mut table, mut ended) =
+        (Decoder::new(), Table::new(Roles::default(), MaxMemory::default()), Ended(0));
     file.each_packet(|packet| {
         if let Decoded::Tcp(segment) = decoder.decode(packet) {
             let at = PacketRef { number: packet.number, time: packet.time };

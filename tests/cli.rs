@@ -50,9 +50,14 @@ fn assert_fault(output: &Output, parts: &[&str]) {
 #[test]
 fn a_capture_is_analysed_in_every_format() {
     let (_folder, capture) = folder_with_capture();
-    for (format, beginning) in
-        [("text", "No incident"), ("json", "{\n"), ("ndjson", "{\""), ("markdown", "## No incident")]
-    {
+    for (format, beginning) in [
+        ("text", "No incident"),
+        ("json", "{\n"),
+        ("ndjson", "{\""),
+        ("markdown", "## No incident"),
+        ("html", "<!DOCTYPE html>"),
+        ("har", "{\n"),
+    ] {
         let output = pcap520(&["analyze", "--format", format, &capture]);
         assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{format}");
         assert!(stdout(&output).starts_with(beginning), "{format}: {}", stdout(&output));
@@ -219,7 +224,7 @@ fn bad_command_lines_end_with_status_2_and_say_why() {
         (&[][..], "Usage"),
         (&["analyse"], "analyze"),
         (&["analyze"], "CAPTURE"),
-        (&["analyze", "--format", "html", &capture], "markdown"),
+        (&["analyze", "--format", "xml", &capture], "markdown"),
         (&["analyze", "--edge", "nobody", &capture], "cloudflare"),
         (&["analyze", "--response-timeout", "soon", &capture], "seconds"),
         (&["analyze", "--header-limit", "0", &capture], "bytes"),
@@ -274,6 +279,58 @@ fn colour_is_written_where_it_is_asked_for_only() {
     let file = folder.path().join("report.txt");
     pcap520(&["analyze", "--color", "always", "-o", file.to_str().unwrap(), &capture]);
     assert!(!fs::read(&file).unwrap().contains(&0x1b));
+}
+
+/// Runs the program on a terminal of its own, which `script` of util-linux makes.
+fn on_a_terminal(arguments: &str, pager: &str) -> Option<String> {
+    let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_pcap520"));
+    let mut command = std::process::Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]).env("PAGER", pager).env_remove("NO_COLOR").stdin(Stdio::null());
+    let Ok(done) = command.output() else {
+        eprintln!("skipped: script (util-linux) is not installed");
+        return None;
+    };
+    Some(stdout(&done))
+}
+
+#[test]
+fn a_long_text_goes_through_the_pager_on_a_terminal_only() {
+    let (_folder, capture) = folder_with_capture();
+    let pager = "sed s/^/paged:/";
+    let paged = |arguments: &str| Some(on_a_terminal(arguments, pager)?.contains("paged:"));
+    for (arguments, expected) in [
+        (format!("analyze {capture}"), true),
+        (format!("analyze --format markdown {capture}"), true),
+        ("explain keepalive-race".to_owned(), true),
+        (format!("analyze --no-pager {capture}"), false),
+        (format!("analyze --format json {capture}"), false),
+        ("explain --no-pager".to_owned(), false),
+    ] {
+        let Some(paged) = paged(&arguments) else { return };
+        assert_eq!(paged, expected, "{arguments}");
+    }
+    for pager in ["", "cat", "no-such-pager-anywhere"] {
+        let Some(text) = on_a_terminal(&format!("analyze {capture}"), pager) else { return };
+        assert!(text.contains("they hold no TCP connection"), "{pager:?}: {text}");
+    }
+    let piped = command(&["analyze", &capture]).env("PAGER", pager).output().unwrap();
+    assert!(!stdout(&piped).contains("paged:"));
+}
+
+#[test]
+fn times_are_shown_in_the_zone_that_was_asked_for() {
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/corpus/plain/keepalive-race--nginx-2s.pcap");
+    let of = |options: &[&str]| {
+        let arguments = [&["analyze", capture], options].concat();
+        stdout(&command(&arguments).env("TZ", "XYZ-5:30").output().unwrap())
+    };
+    assert!(of(&[]).contains("2026-11-24 00:16:18.592169 UTC"));
+    assert_eq!(of(&["--utc"]), of(&[]));
+    let local = of(&["--local"]);
+    assert!(local.contains("2026-11-24 05:46:18.592169 +05:30"), "{local}");
+    for format in ["json", "ndjson", "har"] {
+        assert_eq!(of(&["--local", "--format", format]), of(&["--format", format]), "machines read UTC");
+    }
 }
 
 #[test]

@@ -110,6 +110,32 @@ fn it_says_that_credentials_are_in_it() {
     assert_eq!(Extract::of(&["-q", RACE]).stderr, "");
 }
 
+/// Needs tshark (Debian: `make test-deps`); without it the test says so and passes.
+#[test]
+fn wireshark_shows_the_comments() {
+    let tshark = |path: &Path, arguments: &[&str]| {
+        std::process::Command::new("tshark").arg("-r").arg(path).args(arguments).env("LC_ALL", "C.UTF-8").output()
+    };
+    let extract = Extract::of(&[RACE]);
+    let Ok(done) =
+        tshark(&extract.path(), &["-Y", "frame.comment", "-T", "fields", "-e", "frame.number", "-e", "frame.comment"])
+    else {
+        eprintln!("skipped: tshark is not installed; `make test-deps` installs it");
+        return;
+    };
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let shown = String::from_utf8(done.stdout).unwrap();
+    let told = extract.comments();
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), told.len(), "{shown}");
+    for (line, (packet, comment)) in lines.iter().zip(&told) {
+        assert_eq!(*line, format!("{packet}\t{comment}"));
+    }
+    let inside = Extract::of(&["--with-keys", "testdata/corpus/tls/wrapped--pcapng-with-keys-inside.pcapng"]);
+    let decrypted = tshark(&inside.path(), &["-Y", "http", "-T", "fields", "-e", "http.request.method"]).unwrap();
+    assert!(String::from_utf8_lossy(&decrypted.stdout).contains("GET"), "the secrets in the file decrypt it");
+}
+
 #[cfg(unix)]
 #[test]
 fn only_its_owner_may_read_it() {

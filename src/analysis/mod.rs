@@ -12,7 +12,7 @@ use std::rc::Rc;
 use crate::capture::{LinkType, Packet};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
-use crate::tcp::{self, Roles, Table};
+use crate::tcp::{self, MaxMemory, Roles, Table};
 use crate::timeline::{Capture, Direction, Edge, End, Exchange, HalfOpen, PacketRef, Start, Timeline, Visibility};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{
@@ -48,6 +48,8 @@ pub struct Options {
     pub records: Records,
     /// The edge's own log of the same requests.
     pub edge_log: Option<EdgeLog>,
+    /// What all connections together may take.
+    pub max_memory: MaxMemory,
 }
 
 /// An analysis under way.
@@ -76,6 +78,7 @@ struct Gathered {
     exchanges: u64,
     exchanges_ok: u64,
     keys_missing: u64,
+    half_open_given_up: u64,
     given_up: u64,
 }
 
@@ -87,7 +90,7 @@ impl Analysis {
             decoder: Decoder::new(),
             unknown_links: BTreeMap::new(),
             packets: 0,
-            table: Table::new(options.roles.clone()),
+            table: Table::new(options.roles.clone(), options.max_memory),
             findings: Gathered {
                 edge: options.edge.clone(),
                 records: options.records.clone(),
@@ -101,6 +104,7 @@ impl Analysis {
                 exchanges: 0,
                 exchanges_ok: 0,
                 keys_missing: 0,
+                half_open_given_up: 0,
                 given_up: 0,
             },
             options,
@@ -171,7 +175,11 @@ impl tcp::Records for Gathered {
         self.exchanges_ok = self.exchanges_ok.saturating_add(line.folded).saturating_add(complete);
         self.keys_missing =
             self.keys_missing.saturating_add(u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing)));
-        self.given_up = self.given_up.saturating_add(u64::from(line.given_up));
+        let given_up = match line.start {
+            Start::Unanswered => &mut self.half_open_given_up,
+            Start::Handshake | Start::MidStream | Start::Refused => &mut self.given_up,
+        };
+        *given_up = given_up.saturating_add(line.given_up.into());
         let suspect = !line.given_up && is_suspect(&line);
         let gateway = !suspect && self.gateways.len() < GATEWAYS && line.exchanges.iter().any(is_gateway_error);
         self.census.count(&line);
@@ -205,7 +213,7 @@ impl tcp::Records for Gathered {
         if self.records == Records::OfAll {
             return false;
         }
-        self.given_up = self.given_up.saturating_add(1);
+        self.half_open_given_up = self.half_open_given_up.saturating_add(1);
         self.capture.learn_half_open(half_open);
         true
     }
@@ -272,8 +280,15 @@ impl Gathered {
         if self.keys_missing > 0 {
             caveats.push(format!("the key log holds no fitting secrets for {} TLS connections", self.keys_missing));
         }
+        if self.half_open_given_up > 0 {
+            caveats.push(format!("{} half-open connections were given up to bound memory", self.half_open_given_up));
+        }
         if self.given_up > 0 {
-            caveats.push(format!("{} half-open connections were given up to bound memory", self.given_up));
+            caveats.push(format!(
+                "{} open connections that had been silent for longest were given up to bound memory: nothing is said \
+                 of them (--max-memory)",
+                self.given_up
+            ));
         }
         caveats
     }

@@ -126,6 +126,14 @@ impl Application for Session {
         }
     }
 
+    fn held_bytes(&self) -> usize {
+        let bytes = |step: &Step| if let Step::Data(_, bytes, _) = step { bytes.len() } else { 0 };
+        match &self.spoken {
+            Spoken::Undecided(steps) => steps.iter().map(bytes).sum(),
+            Spoken::Plain | Spoken::Tls(_) => self.http.held_bytes(),
+        }
+    }
+
     fn finish(&mut self, line: &mut Timeline) {
         if matches!(self.spoken, Spoken::Undecided(_)) {
             self.settle(line, Spoken::Plain);

@@ -3,12 +3,15 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use sha2::{Digest, Sha256};
+
 use super::options::{EdgeArgs, InputArgs, SelectionArgs};
 use super::output::Output;
-use super::plan::Plan;
+use super::plan::{Plan, Pseudonyms};
 use super::terminal::Color;
 use super::{Error, exit};
-use crate::report::{self, Document};
+use crate::analysis::Records;
+use crate::report::{self, Addresses, Document, Key};
 
 /// Analyze captures: which exchange failed, who did it, what proves it, what to change
 ///
@@ -39,9 +42,24 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Report")]
     pub(super) connections: bool,
 
+    /// Take IP addresses out, too, beside credentials and e-mail addresses
+    ///
+    /// Each address gets a pseudonym, the same in the whole report and in every report on the same packets. Incidents
+    /// get other ids.
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', help_heading = "Report")]
+    pub(super) redact: Vec<Redact>,
+
     /// Show credentials and e-mail addresses in targets and quoted bytes
-    #[arg(long, help_heading = "Report")]
+    #[arg(long, conflicts_with = "redact", help_heading = "Report")]
     pub(super) no_redact: bool,
+
+    /// Show times in UTC, as they are by default
+    #[arg(long, conflicts_with = "local", help_heading = "Report")]
+    pub(super) utc: bool,
+
+    /// Show times in this computer's time zone; JSON, NDJSON and HAR stay in UTC
+    #[arg(long, help_heading = "Report")]
+    pub(super) local: bool,
 
     /// Exit with status 1 on an incident of these causes, or of any
     #[arg(long, value_name = "CAUSE|any", value_delimiter = ',', help_heading = "Report")]
@@ -50,6 +68,10 @@ pub(super) struct Args {
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t, help_heading = "Report")]
     pub(super) color: Color,
+
+    /// Do not show the report with PAGER (less), which is asked on a terminal
+    #[arg(long, help_heading = "Report")]
+    pub(super) no_pager: bool,
 
     /// No progress bar and no hints
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Report")]
@@ -70,8 +92,31 @@ pub(super) enum Format {
     Json,
     /// The same facts, one JSON object a line
     Ndjson,
-    /// For a ticket
+    /// For a ticket: GitHub, GitLab, Jira
     Markdown,
+    /// One page for a browser, with pictures and filters
+    Html,
+    /// The exchanges as an HTTP Archive 1.2
+    Har,
+}
+
+impl Format {
+    /// True where it is to be read as it is.
+    pub(super) fn is_read_by_people(self) -> bool {
+        matches!(self, Self::Text | Self::Markdown)
+    }
+
+    /// Which connections the report needs.
+    pub(super) fn records(self) -> Records {
+        if self == Self::Har { Records::OfAll } else { Records::OfIncidents }
+    }
+}
+
+/// What is taken out beside credentials and e-mail addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Redact {
+    /// IP addresses
+    Addresses,
 }
 
 /// Analyses, writes the report, and says how the program ends.
@@ -80,19 +125,34 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
     if let Some(hint) = plan.hint() {
         let _ = writeln!(io::stderr(), "pcap520: {hint}");
     }
-    let output = Output::open(plan.output.as_deref())?;
-    let (verdict, sources) = plan.job.analyse(&plan.job.key_logs()?, plan.records.clone(), plan.talk)?;
-    let document = Document::new(&verdict, &sources, &plan.view);
+    let output = match &plan.pager {
+        Some(pager) => Output::Pager(pager.clone()),
+        None => Output::open(plan.output.as_deref())?,
+    };
+    let mut digest = Sha256::new();
+    let (verdict, sources) =
+        plan.job.analyse(&plan.job.key_logs()?, plan.records.clone(), plan.talk, &mut |packet| {
+            if plan.pseudonyms == Pseudonyms::OfAddresses {
+                digest.update(packet.data);
+            }
+        })?;
+    let mut view = plan.view.clone();
+    if plan.pseudonyms == Pseudonyms::OfAddresses {
+        view.redaction.addresses = Addresses::Hidden(Key::new(&digest.finalize()));
+    }
+    let document = Document::new(&verdict, &sources, &view);
     output.write(|out| write(&plan, &document, out))?;
     Ok(if plan.fail_on.matches(&document) { exit::MATCHED } else { exit::ANALYSED })
 }
 
-fn write(plan: &Plan, document: &Document, out: &mut dyn Write) -> io::Result<()> {
+fn write(plan: &Plan, document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
     match plan.format {
         Format::Text => report::write_text(document, plan.style, out),
         Format::Json => report::write_json(document, out),
         Format::Ndjson => report::write_ndjson(document, out),
         Format::Markdown => report::write_markdown(document, out),
+        Format::Html => report::write_html(document, out),
+        Format::Har => report::write_har(document, out),
     }
 }
 
@@ -106,7 +166,14 @@ Examples:
       The one request of which a visitor sent the Ray ID.
   pcap520 analyze --format json -o report.json capture.pcap -- host 10.0.0.2
       For a program, and only the packets of one host.
+  pcap520 analyze --format html --redact addresses -o report.html capture.pcap
+      A page to mail around, which names no address.
   tcpdump -i any -w - tcp port 80 | pcap520 analyze -
       While it is captured.
   pcap520 analyze -q --fail-on any --format markdown capture.pcap
-      For a pipeline that ends with status 1 where visitors saw an error.";
+      For a pipeline that ends with status 1 where visitors saw an error.
+
+Exit status:
+  0  analysed, whatever was found
+  1  analysed, and --fail-on matched
+  2  the command line or the input was at fault; standard error says what, where and what to do";

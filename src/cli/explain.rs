@@ -1,7 +1,9 @@
 //! `pcap520 explain`: the catalogue of causes on a terminal.
 
-use std::io::{self, Write};
+use std::io;
 
+use super::output::Output;
+use super::pager::Pager;
 use super::terminal::{self, Color};
 use super::{Error, exit, names};
 use crate::report::{Page, Row, Tone};
@@ -19,6 +21,10 @@ pub(super) struct Args {
     /// When to use colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     color: Color,
+
+    /// Do not show a long text with PAGER (less), which is asked on a terminal
+    #[arg(long)]
+    no_pager: bool,
 }
 
 pub(super) fn run(args: &Args) -> Result<u8, Error> {
@@ -32,7 +38,8 @@ pub(super) fn run(args: &Args) -> Result<u8, Error> {
         Some(_) if !of_status.is_empty() => list(&mut page, &of_status)?,
         Some(name) => entry(&mut page, names::cause(name)?)?,
     }
-    io::stdout().lock().write_all(&text)?;
+    let pager = if args.no_pager { None } else { Pager::of_environment() };
+    pager.map_or(Output::Standard, Output::Pager).write(|out| out.write_all(&text))?;
     Ok(exit::ANALYSED)
 }
 

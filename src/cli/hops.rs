@@ -47,13 +47,13 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<u8, Error> {
     let talk = if args.quiet { Talk::Nothing } else { Talk::Hints };
     let job = Job::resolve(args.input, &args.edge)?;
-    let (verdict, _) = job.analyse(&job.key_logs()?, Records::OfAll, talk)?;
+    let (verdict, _) = job.analyse(&job.key_logs()?, Records::OfAll, talk, &mut |_| {})?;
     let chosen = match (args.ray, args.request_id) {
         (Some(ray), _) => Chosen::Ray(ray),
         (None, Some(id)) => Chosen::RequestId(id),
         (None, None) => Chosen::Failed,
     };
-    let stories = Stories::new(&verdict, &chosen, Redaction::On);
+    let stories = Stories::new(&verdict, &chosen, Redaction::default());
     let mut text = Vec::new();
     if args.json {
         stories.write_json(&mut text)?;

@@ -9,11 +9,11 @@ use flate2::read::MultiGzDecoder;
 use super::options::{EdgeArgs, InputArgs, SelectionArgs};
 use super::progress::Progress;
 use super::units::Server;
-use super::{Error, names};
+use super::{Error, machine, names};
 use crate::analysis::{Analysis, Options, Records};
-use crate::capture::{Filter, Input, Item, Summary};
+use crate::capture::{Filter, Input, Item, Packet, Summary};
 use crate::report::{Selection, Source};
-use crate::tcp::Roles;
+use crate::tcp::{MaxMemory, Roles};
 use crate::timeline::Edge;
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{EdgeLog, Verdict};
@@ -31,6 +31,8 @@ pub(super) struct Job {
     ca: Vec<PathBuf>,
     /// Who the origin is.
     server: Option<Server>,
+    /// What open connections may take.
+    max_memory: MaxMemory,
     /// What the edge puts up with.
     edge: Edge,
     /// The edge's own log.
@@ -45,23 +47,28 @@ impl Job {
             keylogs: readable(input.keylog, "name a key log that can be read, or leave --keylog out")?,
             ca: readable(input.ca, "name a PEM file that can be read, or leave --ca out")?,
             server: input.server,
+            max_memory: input.max_memory.map_or_else(machine::share, MaxMemory),
             edge: profile(edge)?,
             edge_log: edge.edge_log.as_deref().map(edge_log).transpose()?,
         })
     }
 
-    /// Reads every packet of the input into an analysis.
+    /// Reads every packet of the input into an analysis, and lets `look` see each.
     pub(super) fn analyse(
         &self,
         key_logs: &[Vec<u8>],
         records: Records,
         talk: Talk,
+        look: &mut dyn FnMut(&Packet<'_>),
     ) -> Result<(Verdict, Vec<Source>), Error> {
         let mut analysis = Analysis::new(self.options(key_logs, records)?);
         let input = self.read(talk, |item| {
             match item {
                 Item::Secrets(key_log) => analysis.secrets(key_log),
-                Item::Packet(packet) => analysis.packet(&packet),
+                Item::Packet(packet) => {
+                    look(&packet);
+                    analysis.packet(&packet);
+                }
             }
             Next::Go
         })?;
@@ -110,7 +117,8 @@ impl Job {
         }
         let (server, clients) = (self.server, self.edge.networks.clone());
         let roles = Roles { server: server.map(|server| server.address), port: server.and_then(|s| s.port), clients };
-        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, edge_log: self.edge_log.clone() })
+        let (edge, edge_log) = (self.edge.clone(), self.edge_log.clone());
+        Ok(Options { edge, roles, keys, trust, records, edge_log, max_memory: self.max_memory })
     }
 }
 

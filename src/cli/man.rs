@@ -54,6 +54,12 @@ const SECTIONS: &str = r#".SH ENVIRONMENT
 \fBNO_COLOR\fR, \fBCLICOLOR_FORCE\fR
 Switch the colours of the text report off, or on where it is not written to a terminal. \fB\-\-color\fR wins over both.
 .TP
+\fBPAGER\fR
+Shows a long text on a terminal; \fBless\fR where it is not set, nothing where it is empty or \fBcat\fR. \fB\-\-no\-pager\fR switches it off.
+.TP
+\fBTZ\fR
+Names the time zone of \fB\-\-local\fR.
+.TP
 \fBSSLKEYLOGFILE\fR
 Names the key log that TLS programs write. It is not read by itself, or the same capture could give two reports: name the file with \fB\-\-keylog\fR.
 .SH "SEE ALSO"

@@ -7,10 +7,12 @@ mod explain;
 mod extract;
 mod hops;
 mod job;
+mod machine;
 mod man;
 mod names;
 mod options;
 mod output;
+mod pager;
 mod plan;
 mod progress;
 mod terminal;
@@ -99,6 +101,7 @@ Examples:
   pcap520 analyze capture.pcap
   pcap520 analyze --keylog keys.txt --format json -o report.json capture.pcapng
   tcpdump -i any -w - tcp port 80 | pcap520 analyze -
+  pcap520 analyze --format html -o report.html capture.pcap
   pcap520 extract -o incidents.pcapng capture.pcap
   pcap520 hops --ray 8f3b2c1d0e9a7b65 capture.pcap
   pcap520 explain keepalive-race

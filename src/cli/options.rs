@@ -34,6 +34,11 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = server)]
     pub(super) server: Option<Server>,
 
+    /// What open connections may take: the most silent ones are given up beyond it [default: 1G, or a quarter of
+    /// this machine's where that is less]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    pub(super) max_memory: Option<u64>,
+
     /// Accepted for the fingers of tcpdump users: names are never looked up
     #[arg(short = 'n', hide = true)]
     pub(super) numeric: bool,

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::Error;
+use super::pager::Pager;
 
 /// An output that is open.
 pub(super) enum Output {
     /// Standard output.
     Standard,
+    /// A pager in front of standard output.
+    Pager(Pager),
     /// A file that takes its name when the report is whole; only its owner may read it.
     File {
         /// The name that it will have.
@@ -58,6 +61,7 @@ impl Output {
         };
         match self {
             Self::Standard => Ok(buffered(&mut io::stdout().lock())?),
+            Self::Pager(pager) => Ok(pager.show(buffered)?),
             Self::Device { path, mut device } => {
                 buffered(&mut device).map_err(|source| Error::Unwritable { path, source })
             }

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
+
 use super::analyze::{Args, Format};
 use super::job::{Job, Talk, selection};
+use super::pager::Pager;
 use super::terminal;
 use super::{Error, names};
 use crate::analysis::Records;
-use crate::report::{Detail, Document, Listing, Palette, Redaction, Style, View};
+use crate::report::{Detail, Document, Listing, Palette, Redaction, Secrets, Style, View, Zone};
 
 /// Everything that an analysis needs, checked.
 #[derive(Debug)]
@@ -22,12 +25,26 @@ pub(super) struct Plan {
     pub(super) format: Format,
     /// How the text looks.
     pub(super) style: Style,
+    /// What shows a long report on a terminal.
+    pub(super) pager: Option<Pager>,
+    /// What stands in the place of addresses.
+    pub(super) pseudonyms: Pseudonyms,
     /// File of the report; standard output where there is none.
     pub(super) output: Option<PathBuf>,
     /// What the exit status says.
     pub(super) fail_on: FailOn,
     /// What goes to standard error beside errors.
     pub(super) talk: Talk,
+}
+
+/// What stands in the place of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pseudonyms {
+    /// Nothing: they are shown.
+    No,
+    /// Names that the capture's own bytes are the key of: the same capture gives the same names, and who has not got
+    /// it cannot find an address by trying them all.
+    OfAddresses,
 }
 
 /// The incidents that make the program end with status 1.
@@ -45,22 +62,34 @@ impl Plan {
         let to_terminal = args.output.is_none();
         Ok(Self {
             job: Job::resolve(args.input, &args.edge)?,
-            records: match &args.selection.ray {
-                _ if args.connections => Records::OfAll,
-                Some(ray) => Records::OfRay(ray.clone()),
-                None => Records::OfIncidents,
+            records: match (&args.selection.ray, args.connections) {
+                (_, true) => Records::OfAll,
+                (Some(ray), false) if args.format.records() == Records::OfIncidents => Records::OfRay(ray.clone()),
+                _ => args.format.records(),
             },
             view: View {
-                connections: if args.connections { Listing::Kept } else { Listing::None },
-                redaction: if args.no_redact { Redaction::Off } else { Redaction::On },
+                connections: if args.connections || args.format.records() == Records::OfAll {
+                    Listing::Kept
+                } else {
+                    Listing::None
+                },
+                redaction: Redaction {
+                    secrets: if args.no_redact { Secrets::Shown } else { Secrets::Hidden },
+                    ..Redaction::default()
+                },
                 selection: selection(args.selection)?,
+                zone: if args.local { Zone::Local(TimeZone::system()) } else { Zone::Utc },
             },
+            pseudonyms: if args.redact.is_empty() { Pseudonyms::No } else { Pseudonyms::OfAddresses },
             format: args.format,
             style: Style {
                 width: if to_terminal { terminal::width() } else { 80 },
                 palette: if to_terminal { args.color.palette() } else { Palette::Plain },
                 detail: if args.verbose { Detail::Full } else { Detail::Digest },
             },
+            pager: (to_terminal && !args.no_pager && args.format.is_read_by_people())
+                .then(Pager::of_environment)
+                .flatten(),
             output: args.output,
             fail_on: FailOn::resolve(&args.fail_on)?,
             talk: if args.quiet { Talk::Nothing } else { Talk::Hints },
@@ -87,10 +116,10 @@ impl FailOn {
     }
 
     /// True where the report holds one of them.
-    pub(super) fn matches(&self, document: &Document) -> bool {
+    pub(super) fn matches(&self, document: &Document<'_>) -> bool {
         match self {
             Self::Any => !document.incidents.is_empty(),
-            Self::Causes(causes) => document.incidents.iter().any(|incident| causes.contains(&incident.cause)),
+            Self::Causes(causes) => causes.iter().any(|cause| document.summary.by_cause.contains_key(cause)),
         }
     }
 }

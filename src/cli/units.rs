@@ -18,13 +18,14 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Bytes: `16384`, `16k`, `16KiB`, `1M`.
+/// Bytes: `16384`, `16k`, `16KiB`, `1M`, `2G`.
 pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_ascii_lowercase();
     let number = lower.trim_end_matches("ib").trim_end_matches('b');
     let (number, factor) = match number {
         text if text.ends_with('k') => (text.trim_end_matches('k'), 1024),
         text if text.ends_with('m') => (text.trim_end_matches('m'), 1024 * 1024),
+        text if text.ends_with('g') => (text.trim_end_matches('g'), 1024 * 1024 * 1024),
         text => (text, 1),
     };
     let number: Option<u64> = number.trim().parse().ok();
@@ -76,8 +77,8 @@ mod tests {
     #[test]
     fn sizes_are_read_as_typed() {
         assert_eq!(
-            ["16384", "16k", "16KiB", "1M", "2 MB"].map(|text| bytes(text).unwrap()),
-            [16_384, 16_384, 16_384, 1 << 20, 2 << 20]
+            ["16384", "16k", "16KiB", "1M", "2 MB", "3GiB"].map(|text| bytes(text).unwrap()),
+            [16_384, 16_384, 16_384, 1 << 20, 2 << 20, 3 << 30]
         );
         for wrong in ["", "0", "-1", "1.5k", "k", "99999999999999999999", "18446744073709551615k"] {
             assert!(bytes(wrong).is_err(), "{wrong}");

@@ -13,6 +13,9 @@ use h1::{Http1, Recognised};
 /// The connection preface of HTTP/2 (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// What an HTTP/2 connection takes beside its exchanges: two dynamic tables of the usual size, and frames.
+const H2_BYTES: usize = 16 * 1024;
+
 /// Bytes of either side that are kept until it is clear what is spoken.
 const UNDECIDED_LIMIT: usize = 8 * 1024;
 
@@ -148,6 +151,16 @@ impl Application for Http {
             Wing::H1(http1) => http1.end_of_stream(line, from, at),
             Wing::H2(http2) => http2.end_of_stream(line, from, at),
             Wing::Joined | Wing::Other => {}
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        let bytes = |step: &Step| if let Step::Data(_, bytes, _) = step { bytes.len() } else { 0 };
+        match &self.wing {
+            Wing::Undecided(steps) => steps.iter().map(bytes).sum(),
+            Wing::H1(http1) => http1.held_bytes(),
+            Wing::H2(_) => H2_BYTES,
+            Wing::Joined | Wing::Other => 0,
         }
     }
 

@@ -1,14 +1,15 @@
 //! From a verdict to a document: choice, order, redaction, and the form of times. What a document says, every format
 //! says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::document::{
-    Alternative, Capture, Connection, ConnectionRef, Document, Edge, Event, Evidence, Fix, Incident, Observation,
-    PacketAt, Request, Response, SCHEMA, Summary, Tool,
+    Alternative, Capture, ConnectionRef, Document, Edge, Event, Evidence, Fix, Incident, Observation, PacketAt,
+    Request, Response, SCHEMA, Summary, Tool,
 };
 use super::excerpt::excerpt;
-use super::{Precision, Redaction, Selection, Stamp};
+use super::streams::{Connections, Incidents};
+use super::{Precision, Redaction, Selection, Stamp, Zone};
 use crate::detect::{self, Scope};
 use crate::timeline::{self, Exchange, PacketRef, Time, Timeline};
 use crate::verdict::{self, Verdict};
@@ -43,6 +44,8 @@ pub struct View {
     pub selection: Selection,
     /// Whether the connections that were kept are listed.
     pub connections: Listing,
+    /// Where the clock stands that people read times by.
+    pub zone: Zone,
 }
 
 /// Whether a report lists connections.
@@ -55,11 +58,12 @@ pub enum Listing {
     None,
 }
 
-impl Document {
+impl<'a> Document<'a> {
     /// The report on `sources`, of which `verdict` says what was found.
     #[must_use]
-    pub fn new(verdict: &Verdict, sources: &[Source], view: &View) -> Self {
-        let composer = Composer { redaction: view.redaction, precision: precision(verdict, sources) };
+    pub fn new(verdict: &'a Verdict, sources: &[Source], view: &View) -> Self {
+        let composer =
+            Composer { redaction: view.redaction, precision: precision(verdict, sources), zone: view.zone.clone() };
         let chosen: Vec<_> =
             verdict.incidents.iter().filter(|incident| view.selection.takes_incident(incident)).collect();
         Self {
@@ -68,16 +72,13 @@ impl Document {
             captures: sources.iter().map(|source| composer.capture(source)).collect(),
             edge: edge(&verdict.edge),
             summary: summary(verdict, &chosen),
-            incidents: composer.incidents(&chosen, &verdict.incidents),
             observations: verdict.observations.iter().map(|observation| composer.observation(observation)).collect(),
             patterns: verdict.patterns.iter().map(|pattern| composer.pattern(pattern)).collect(),
             requests: composer.stories(verdict, view.selection.ray.as_deref()),
             edge_log: verdict.edge_log.as_ref().map(|comparison| composer.edge_log(comparison)),
             caveats: verdict.caveats.iter().map(|caveat| composer.redaction.text(caveat)).collect(),
-            connections: match view.connections {
-                Listing::Kept => composer.connections(verdict, &view.selection),
-                Listing::None => Vec::new(),
-            },
+            connections: Connections::new(verdict, view, composer.clone()),
+            incidents: Incidents::new(chosen, composer),
         }
     }
 }
@@ -126,31 +127,47 @@ fn summary(verdict: &Verdict, chosen: &[&verdict::Incident]) -> Summary {
 }
 
 /// What every part of a document needs.
-#[derive(Clone, Copy)]
+#[derive(Clone, Debug)]
 pub(super) struct Composer {
     pub(super) redaction: Redaction,
     pub(super) precision: Precision,
+    pub(super) zone: Zone,
 }
 
 impl Composer {
-    pub(super) fn stamp(self, time: Time) -> Stamp {
-        Stamp { time, precision: self.precision }
+    pub(super) fn stamp(&self, time: Time) -> Stamp {
+        Stamp { time, precision: self.precision, offset: self.zone.offset(time) }
     }
 
-    fn capture(self, source: &Source) -> Capture {
+    /// `ADDRESS:PORT`.
+    pub(super) fn endpoint(&self, endpoint: timeline::Endpoint) -> String {
+        self.redaction.text(&endpoint.to_string())
+    }
+
+    /// A text of strangers that is there.
+    pub(super) fn text_of(&self, text: Option<&String>) -> Option<String> {
+        text.map(|text| self.redaction.text(text))
+    }
+
+    /// The name that the TLS client asked for.
+    pub(super) fn sni(&self, line: &Timeline) -> Option<String> {
+        self.text_of(line.tls.as_ref()?.client_hello.as_ref()?.sni.as_ref())
+    }
+
+    fn capture(&self, source: &Source) -> Capture {
         Capture {
-            path: source.path.clone(),
+            path: self.redaction.text(&source.path),
             format: source.format.clone(),
             link_types: source.link_types.clone(),
             packets: source.packets,
             bytes: source.bytes,
             first: source.first.map(|time| self.stamp(time)),
             last: source.last.map(|time| self.stamp(time)),
-            problems: source.problems.clone(),
+            problems: source.problems.iter().map(|problem| self.redaction.text(problem)).collect(),
         }
     }
 
-    fn observation(self, observation: &detect::Observation) -> Observation {
+    fn observation(&self, observation: &detect::Observation) -> Observation {
         Observation {
             kind: observation.kind,
             summary: self.redaction.text(&observation.summary),
@@ -158,7 +175,7 @@ impl Composer {
         }
     }
 
-    fn evidence(self, evidence: &[detect::Evidence]) -> Vec<Evidence> {
+    fn evidence(&self, evidence: &[detect::Evidence]) -> Vec<Evidence> {
         let one = |evidence: &detect::Evidence| Evidence {
             packet: evidence.packet.number,
             time: self.stamp(evidence.packet.time),
@@ -167,23 +184,12 @@ impl Composer {
         evidence.iter().map(one).collect()
     }
 
-    fn incidents(self, chosen: &[&verdict::Incident], all: &[verdict::Incident]) -> Vec<Incident> {
-        // A connection with many failed exchanges is told once.
-        let mut stories: HashMap<u32, Vec<timeline::Event>> = HashMap::new();
-        let tell = |incident: &&verdict::Incident| {
-            let line = &incident.timeline;
-            let story = stories.entry(line.index).or_insert_with(|| line.story());
-            self.incident(incident, story, all)
-        };
-        chosen.iter().map(tell).collect()
-    }
-
-    fn incident(self, incident: &verdict::Incident, story: &[timeline::Event], all: &[verdict::Incident]) -> Incident {
+    pub(super) fn incident(&self, incident: &verdict::Incident, story: &[timeline::Event]) -> Incident {
         let (finding, entry, line) = (&incident.finding, incident.entry, &*incident.timeline);
         let exchange = failed_exchange(incident);
         let (timeline, timeline_left_out) = self.events(incident, story);
         Incident {
-            id: incident.id.clone(),
+            id: self.redaction.id(&incident.id),
             cause: finding.cause.0,
             title: entry.title,
             layer: entry.layer.name(),
@@ -193,11 +199,13 @@ impl Composer {
             confidence: finding.confidence.name(),
             connection: ConnectionRef {
                 index: line.index,
-                client: line.endpoint.edge.to_string(),
-                server: line.endpoint.origin.to_string(),
+                client: self.endpoint(line.endpoint.edge),
+                server: self.endpoint(line.endpoint.origin),
                 first_packet: line.first.number,
                 vantage: line.vantage.name(),
-                sni: line.tls.as_ref().and_then(|tls| tls.client_hello.as_ref()?.sni.clone()),
+                first: self.stamp(line.first.time),
+                last: self.stamp(line.last.time),
+                sni: self.sni(line),
             },
             exchange: match finding.scope {
                 Scope::Connection => None,
@@ -212,17 +220,17 @@ impl Composer {
             timeline_left_out,
             also: incident.also.iter().map(|also| self.alternative(also)).collect(),
             fix: fixes(entry, server_header(line, exchange)),
-            hops: self.hops(&incident.hops, all),
+            hops: self.hops(&incident.hops, std::slice::from_ref(incident)),
             wireshark: format!("tcp.stream eq {}", line.index),
         }
     }
 
-    fn request(self, exchange: &Exchange) -> Request {
+    fn request(&self, exchange: &Exchange) -> Request {
         let request = &exchange.request;
         Request {
-            method: known(&request.method),
+            method: known(&request.method).map(|method| self.redaction.text(&method)),
             target: known(&request.target).map(|target| self.redaction.target(&target)),
-            host: request.host.clone(),
+            host: self.text_of(request.host.as_ref()),
             ray: request.ray.clone(),
             request_id: request.request_id.clone(),
             stream: exchange.stream,
@@ -231,10 +239,10 @@ impl Composer {
         }
     }
 
-    fn response(self, exchange: &Exchange) -> Option<Response> {
+    fn response(&self, exchange: &Exchange) -> Option<Response> {
         exchange.response.as_ref().map(|response| Response {
             status: response.status,
-            server: response.server.clone(),
+            server: self.text_of(response.server.as_ref()),
             packet: response.start.packet.number,
             time: self.stamp(response.start.packet.time),
             bytes: response.body_bytes,
@@ -242,12 +250,12 @@ impl Composer {
         })
     }
 
-    fn alternative(self, also: &verdict::Alternative) -> Alternative {
+    fn alternative(&self, also: &verdict::Alternative) -> Alternative {
         Alternative { cause: also.cause, why_not: self.redaction.text(&also.why_not) }
     }
 
     /// The events around the fault, and how many were left out after the last of them.
-    fn events(self, incident: &verdict::Incident, story: &[timeline::Event]) -> (Vec<Event>, u64) {
+    fn events(&self, incident: &verdict::Incident, story: &[timeline::Event]) -> (Vec<Event>, u64) {
         let packets: Vec<u64> = story.iter().map(|event| event.packet.number).collect();
         let kept = excerpt(&packets, &focus(incident), TIMELINE_EVENTS);
         let mut next = 0;
@@ -260,32 +268,17 @@ impl Composer {
         (events, story.len().saturating_sub(next) as u64)
     }
 
-    pub(super) fn event(self, event: &timeline::Event, start: PacketRef, left_out: u64) -> Event {
+    pub(super) fn event(&self, event: &timeline::Event, start: PacketRef, left_out: u64) -> Event {
         Event {
             packet: event.packet.number,
             time: self.stamp(event.packet.time),
             at: event.packet.seconds_since(start),
-            from: event.from.to_string(),
+            from: self.redaction.text(&event.from.to_string()),
+            to: event.to.name(),
             event: event.kind.name(),
             text: self.redaction.text(&event.text),
             left_out,
         }
-    }
-
-    fn connections(self, verdict: &Verdict, selection: &Selection) -> Vec<Connection> {
-        let mut incidents: HashMap<u32, Vec<&verdict::Incident>> = HashMap::new();
-        for incident in &verdict.incidents {
-            incidents.entry(incident.timeline.index).or_default().push(incident);
-        }
-        let mut connections = Vec::new();
-        for line in &verdict.records {
-            let own = incidents.get(&line.index).map(Vec::as_slice).unwrap_or_default();
-            let causes: Vec<&str> = own.iter().map(|incident| incident.finding.cause.0).collect();
-            if selection.takes_connection(line, &causes) {
-                connections.push(self.connection(line, own));
-            }
-        }
-        connections
     }
 }
 

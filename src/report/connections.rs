@@ -9,11 +9,11 @@ use crate::verdict::Incident;
 
 impl Composer {
     /// One connection, of whose exchanges `incidents` failed.
-    pub(super) fn connection(self, line: &Timeline, incidents: &[&Incident]) -> Connection {
+    pub(super) fn connection(&self, line: &Timeline, incidents: &[&Incident]) -> Connection {
         Connection {
             index: line.index,
-            client: line.endpoint.edge.to_string(),
-            server: line.endpoint.origin.to_string(),
+            client: self.endpoint(line.endpoint.edge),
+            server: self.endpoint(line.endpoint.origin),
             first_packet: line.first.number,
             last_packet: line.last.number,
             first: self.stamp(line.first.time),
@@ -21,7 +21,7 @@ impl Composer {
             start: line.start.name(),
             end: line.end().name(),
             vantage: line.vantage.name(),
-            community_id: community_id(line),
+            community_id: self.redaction.id(&community_id(line)),
             history: line.history.clone(),
             completeness: line.completeness,
             duplicated_packets: line.copies.packets,
@@ -29,23 +29,23 @@ impl Composer {
             client_to_server: direction(line, Peer::Edge),
             server_to_client: direction(line, Peer::Origin),
             rtt_s: line.rtt_ns.map(|nanoseconds| nanoseconds as f64 / 1e9),
-            tls: line.tls.as_deref().map(tls),
+            tls: line.tls.as_deref().map(|facts| tls(facts, self.sni(line))),
             protocol: line.protocol,
             exchanges: line.exchanges.iter().map(|exchange| self.exchange(exchange, incidents)).collect(),
             exchanges_left_out: line.folded,
         }
     }
 
-    fn exchange(self, exchange: &timeline::Exchange, incidents: &[&Incident]) -> Exchange {
+    fn exchange(&self, exchange: &timeline::Exchange, incidents: &[&Incident]) -> Exchange {
         let (request, response) = (&exchange.request, exchange.response.as_ref());
         let scope = Scope::Exchange(exchange.number);
         let incident = incidents.iter().find(|incident| incident.finding.scope == scope);
         let after_request = |mark: timeline::Mark| Some(mark.packet.seconds_since(request.end?.packet));
         Exchange {
             exchange: exchange.number,
-            method: known(&request.method),
+            method: known(&request.method).map(|method| self.redaction.text(&method)),
             target: known(&request.target).map(|target| self.redaction.target(&target)),
-            host: request.host.clone(),
+            host: self.text_of(request.host.as_ref()),
             ray: request.ray.clone(),
             request_packet: request.start.packet.number,
             status: response.and_then(|response| response.status),
@@ -54,7 +54,7 @@ impl Composer {
             first_byte_s: response.and_then(|response| after_request(response.start)),
             complete_s: response.and_then(|response| response.end).and_then(after_request),
             outcome: if incident.is_some() { "incident" } else { outcome(exchange) },
-            incident: incident.map(|incident| incident.id.clone()),
+            incident: incident.map(|incident| self.redaction.id(&incident.id)),
         }
     }
 }
@@ -95,11 +95,11 @@ fn direction(line: &Timeline, from: Peer) -> Direction {
     }
 }
 
-fn tls(tls: &timeline::Tls) -> Tls {
+fn tls(tls: &timeline::Tls, sni: Option<String>) -> Tls {
     let hello = tls.client_hello.as_ref();
     Tls {
         version: tls.version().map(|version| version.to_string()),
-        sni: hello.and_then(|hello| hello.sni.clone()),
+        sni,
         alpn_offered: hello.map(|hello| hello.alpn.clone()).unwrap_or_default(),
         alpn: tls.alpn.clone(),
         cipher: tls.server_hello.as_ref().map(|hello| cipher_suite(hello.cipher)),

@@ -10,13 +10,15 @@ use serde::Serialize;
 
 use super::Stamp;
 pub use super::joined::{Contradiction, EdgeLog, Hop, Pattern, Story, Unseen};
+use super::streams::{Connections, Incidents};
 
 /// Name and version of the contract.
 pub const SCHEMA: &str = "pcap520/report/v1";
 
-/// The whole report.
+/// The whole report. Incidents and connections are composed one by one, as a format takes them: a long report is
+/// never held in memory beside the verdict that it tells.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Document {
+pub struct Document<'a> {
     /// Name and version of this contract.
     #[schemars(extend("const" = SCHEMA))]
     pub schema: &'static str,
@@ -29,7 +31,7 @@ pub struct Document {
     /// Counts over all captures.
     pub summary: Summary,
     /// Failed exchanges and connections, in the order of their first fault.
-    pub incidents: Vec<Incident>,
+    pub incidents: Incidents<'a>,
     /// Worth knowing, but no 52x.
     pub observations: Vec<Observation>,
     /// What many incidents have in common.
@@ -43,7 +45,7 @@ pub struct Document {
     /// What weakens the verdicts.
     pub caveats: Vec<String>,
     /// Every connection, where they were asked for.
-    pub connections: Vec<Connection>,
+    pub connections: Connections<'a>,
 }
 
 /// The program.
@@ -176,6 +178,10 @@ pub struct ConnectionRef {
     pub server: String,
     /// Its first packet.
     pub first_packet: u64,
+    /// Time of its first packet.
+    pub first: Stamp,
+    /// Time of its last packet.
+    pub last: Stamp,
     /// Where the capture was taken: what each place can know differs.
     #[schemars(extend("enum" = ["origin", "edge", "between", "unknown"]))]
     pub vantage: &'static str,
@@ -252,6 +258,8 @@ pub struct Event {
     pub at: f64,
     /// `edge`, `origin`, `middlebox` or the address of a router.
     pub from: String,
+    /// `edge` or `origin`: who gets the packet.
+    pub to: &'static str,
     /// Kind of event.
     pub event: &'static str,
     /// What happened.

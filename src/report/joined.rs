@@ -106,16 +106,16 @@ pub struct Unseen {
 }
 
 impl Composer {
-    pub(super) fn pattern(self, pattern: &verdict::Pattern) -> Pattern {
+    pub(super) fn pattern(&self, pattern: &verdict::Pattern) -> Pattern {
         let verdict::Pattern { kind, summary, incidents } = pattern;
         Pattern { kind, summary: self.redaction.text(summary), incidents: *incidents }
     }
 
-    pub(super) fn hops(self, hops: &[Leg], incidents: &[Incident]) -> Vec<Hop> {
+    pub(super) fn hops(&self, hops: &[Leg], incidents: &[Incident]) -> Vec<Hop> {
         hops.iter().map(|leg| self.hop(leg, incidents)).collect()
     }
 
-    fn hop(self, leg: &Leg, incidents: &[Incident]) -> Hop {
+    fn hop(&self, leg: &Leg, incidents: &[Incident]) -> Hop {
         let (line, exchange) = (&leg.line, leg.exchange());
         let request = exchange.map(|exchange| &exchange.request);
         let response = exchange.and_then(|exchange| exchange.response.as_ref());
@@ -125,8 +125,8 @@ impl Composer {
         Hop {
             connection: line.index,
             exchange: exchange.map(|exchange| exchange.number),
-            client: line.endpoint.edge.to_string(),
-            server: line.endpoint.origin.to_string(),
+            client: self.endpoint(line.endpoint.edge),
+            server: self.endpoint(line.endpoint.origin),
             method: request.and_then(|request| known(&request.method)),
             target: request.and_then(|request| known(&request.target)).map(|target| self.redaction.target(&target)),
             packet: start.number,
@@ -143,7 +143,7 @@ impl Composer {
     }
 
     /// The story of each request with this Ray ID.
-    pub(super) fn stories(self, verdict: &Verdict, ray: Option<&str>) -> Vec<Story> {
+    pub(super) fn stories(&self, verdict: &Verdict, ray: Option<&str>) -> Vec<Story> {
         let Some(ray) = ray else { return Vec::new() };
         let carries = |leg: &Leg| leg.exchange().is_some_and(|exchange| exchange.request.has_ray(ray));
         let chains = verdict::Chains::new(&verdict.records).of(carries);
@@ -151,7 +151,7 @@ impl Composer {
     }
 
     /// The story of one request.
-    pub(super) fn story(self, hops: &[Leg], incidents: &[Incident]) -> Story {
+    pub(super) fn story(&self, hops: &[Leg], incidents: &[Incident]) -> Story {
         let own = incidents.iter().filter(|incident| {
             hops.iter().any(|leg| leg.line.index == incident.timeline.index && leg.scope == incident.finding.scope)
         });
@@ -165,16 +165,16 @@ impl Composer {
         Story {
             ray: hops.iter().find_map(|leg| leg.exchange()?.request.ray.clone()),
             hops: self.hops(hops, incidents),
-            incidents: own.map(|incident| incident.id.clone()).collect(),
+            incidents: own.map(|incident| self.redaction.id(&incident.id)).collect(),
             timeline: top
                 .map(|leg| within.map(|event| self.event(event, leg.line.first, 0)).take(EVENTS).collect())
                 .unwrap_or_default(),
         }
     }
 
-    pub(super) fn edge_log(self, comparison: &Comparison) -> EdgeLog {
+    pub(super) fn edge_log(&self, comparison: &Comparison) -> EdgeLog {
         let contradicted = comparison.contradicted.iter().map(|one| Contradiction {
-            incident: one.incident.clone(),
+            incident: self.redaction.id(&one.incident),
             ray: one.ray.clone(),
             predicted: one.predicted,
             logged: one.logged,
@@ -256,7 +256,7 @@ pub(super) fn write_edge_log(page: &mut Page<'_>, log: &EdgeLog) -> io::Result<(
         page.row(&Row::new(2).text(Tone::Alarm, text))?;
     }
     for one in log.unseen.iter().take(UNSEEN) {
-        let time = one.time.map(|time| format!(" at {} UTC", time.date_and_time())).unwrap_or_default();
+        let time = one.time.map(|time| format!(" at {} {}", time.date_and_time(), time.zone())).unwrap_or_default();
         let text = format!("ray {}: {}{time}, never came by here", one.ray, one.edge_status);
         page.row(&Row::new(2).text(Tone::Plain, text))?;
     }

@@ -13,8 +13,13 @@ use super::plain::shows;
 ///
 /// # Errors
 /// What `out` fails with.
-pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
-    document.serialize(&mut Serializer::with_formatter(&mut *out, Safe(PrettyFormatter::new())))?;
+pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
+    write_indented(document, out)
+}
+
+/// Writes `value` on many lines.
+pub(super) fn write_indented(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Safe(PrettyFormatter::new())))?;
     out.write_all(b"\n")
 }
 
@@ -84,7 +89,7 @@ mod tests {
     use super::*;
     use crate::report::{View, sample};
 
-    fn rendered(document: &Document) -> String {
+    fn rendered(document: &Document<'_>) -> String {
         let mut out = Vec::new();
         write(document, &mut out).unwrap();
         String::from_utf8(out).unwrap()

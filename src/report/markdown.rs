@@ -1,125 +1,235 @@
 //! The document for a ticket: headings, tables and fenced code, which GitHub, GitLab and Jira all take.
+//!
+//! A tracker refuses what is too long, so a ticket is bounded, and says what it leaves out.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::alike::Group;
 use super::document::{Document, Event, Fix, Incident};
+use super::excerpt::excerpt;
+use super::numbers::{count, thousands};
 use super::plain::{Plain, shortened};
 
 /// Writes the document.
 ///
 /// # Errors
 /// What `out` fails with.
-pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
-    let summary = &document.summary;
-    writeln!(
-        out,
-        "## {} in {} exchanges on {} connections\n",
-        match summary.incidents {
-            0 => "No incident".to_owned(),
-            1 => "1 incident".to_owned(),
-            more => format!("{more} incidents"),
-        },
-        summary.exchanges,
-        summary.connections
-    )?;
-    if !document.incidents.is_empty() {
-        overview(&document.incidents, out)?;
-    }
-    for (index, incident) in document.incidents.iter().take(IN_FULL).enumerate() {
-        in_full(index + 1, incident, out)?;
-    }
-    list("Patterns", document.patterns.iter().map(|it| (it.kind, it.summary.as_str())), out)?;
-    list("Observations", document.observations.iter().map(|it| (it.kind, it.summary.as_str())), out)?;
-    let problems = document
-        .captures
-        .iter()
-        .flat_map(|capture| capture.problems.iter().map(|problem| (capture.path.as_str(), problem.as_str())));
-    let caveats = document.caveats.iter().map(|caveat| ("all captures", caveat.as_str()));
-    list("Read with care", problems.chain(caveats), out)
+pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(ticket(document).unwrap_or_default().as_bytes())
 }
 
-/// One line an incident.
-fn overview(incidents: &[Incident], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "| | time (UTC) | edge | origin | cause | by | confidence | request | CF-Ray |")?;
-    writeln!(out, "| ---: | --- | --- | --- | --- | --- | --- | --- | --- |")?;
-    for (index, incident) in incidents.iter().take(IN_OVERVIEW).enumerate() {
+fn ticket(document: &Document<'_>) -> Result<String, std::fmt::Error> {
+    let mut ticket = String::new();
+    let summary = &document.summary;
+    let incidents = match summary.incidents {
+        0 => "No incident".to_owned(),
+        number => count(number, "incident"),
+    };
+    let (exchanges, connections) = (count(summary.exchanges, "exchange"), count(summary.connections, "connection"));
+    writeln!(ticket, "## {incidents} in {exchanges} on {connections}")?;
+    let groups = document.incidents.groups();
+    if document.incidents.len() > 1 {
+        overview(&groups, &mut ticket)?;
+    }
+    let support = for_support(document)?;
+    let rest = closing(document)?;
+    let room = LONGEST.saturating_sub(ticket.len() + support.len() + rest.len() + LEFT_OUT);
+    let (told, text) = sections(document, &groups, room)?;
+    ticket += &text;
+    let left_out = document.incidents.len() - told;
+    if left_out > 0 {
+        let text = count(left_out as u64, "incident");
         writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            index + 1,
-            incident.fault.time.date_and_time(),
-            incident.edge_status,
-            incident.origin_status,
-            incident.cause,
-            incident.actor,
-            incident.confidence,
-            code(&request(incident)),
-            code(ray(incident)),
+            ticket,
+            "\n_{text} more, not told here one by one: `--format html` or `--format json` holds them all._"
         )?;
     }
-    let more = incidents.len().saturating_sub(IN_OVERVIEW);
+    Ok(ticket + &support + &rest)
+}
+
+/// One line a kind of incident.
+fn overview(groups: &[Group], out: &mut String) -> std::fmt::Result {
+    let zone = groups.first().map(|group| group.first.zone()).unwrap_or_default();
+    writeln!(out, "\n| how often | edge | cause | by | since ({zone}) | until | origin | hosts |")?;
+    writeln!(out, "| ---: | --- | --- | --- | --- | --- | --- | --- |")?;
+    for group in groups.iter().take(IN_OVERVIEW) {
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            thousands(group.members.len() as u64),
+            group.status(),
+            code(group.cause),
+            group.actor(),
+            group.first.to_the_second(),
+            group.last.to_the_second(),
+            code(&group.server),
+            code(&group.host_names()),
+        )?;
+    }
+    let more = groups.len().saturating_sub(IN_OVERVIEW);
     if more > 0 {
-        writeln!(out, "\n{more} more are in the JSON report.")?;
+        writeln!(out, "\n_{} more kinds of incidents are in the other formats._", thousands(more as u64))?;
     }
     Ok(())
 }
 
-fn in_full(nth: usize, incident: &Incident, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\n### {nth}. {} ({}): {}\n", incident.cause, incident.edge_status, text(incident.title))?;
+/// Of each kind one incident in full, then further ones, as long as there is room; and how many were told.
+fn sections(document: &Document<'_>, groups: &[Group], room: usize) -> Result<(usize, String), std::fmt::Error> {
+    let mut text = String::new();
+    let mut told = 0;
+    for nth in 0..ALIKE {
+        for group in groups {
+            let Some(incident) = group.members.get(nth).and_then(|&index| document.incidents.get(index)) else {
+                continue;
+            };
+            let alike = if nth == 0 { group.members.len() } else { 1 };
+            let section = in_full(told + 1, &incident, group, alike)?;
+            if told == IN_FULL || text.len() + section.len() > room {
+                return Ok((told, text));
+            }
+            text += &section;
+            told += 1;
+        }
+    }
+    Ok((told, text))
+}
+
+fn in_full(nth: usize, incident: &Incident, group: &Group, alike: usize) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    let times = if alike > 1 { format!(", the first of {}", thousands(alike as u64)) } else { String::new() };
+    writeln!(out, "\n### {nth}. {} ({}){times}: {}\n", incident.cause, incident.edge_status, text(incident.title))?;
     writeln!(out, "{}\n", text(&incident.summary))?;
     writeln!(out, "| what | |\n| --- | --- |")?;
     let connection = &incident.connection;
+    let time = incident.fault.time;
     let facts = [
         ("request", request(incident)),
         ("CF-Ray", ray(incident).to_owned()),
-        ("time (UTC)", incident.fault.time.to_string()),
+        ("time", format!("{} {}", time.date_and_time(), time.zone())),
         ("connection", format!("{} to {}", connection.client, connection.server)),
+        ("who, how sure", format!("{}, {}", incident.actor, incident.confidence)),
         ("Wireshark", incident.wireshark.clone()),
         ("id", incident.id.clone()),
     ];
     for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
         writeln!(out, "| {name} | {} |", code(fact))?;
     }
+    if alike > 1 {
+        for extreme in &group.extremes {
+            writeln!(out, "| all {}: {} | {} |", thousands(alike as u64), extreme.what.name(), extreme.range())?;
+        }
+    }
+    fixes(incident, &mut out)?;
     writeln!(out, "\n| packet | what it proves |\n| ---: | --- |")?;
     for evidence in &incident.evidence {
-        writeln!(out, "| {} | {} |", evidence.packet, text(&evidence.note))?;
+        writeln!(out, "| {} | {} |", evidence.packet, text(&shortened(&evidence.note, LONGEST_CODE)))?;
     }
-    timeline(&incident.timeline, out)?;
-    list("Also weighed", incident.also.iter().map(|also| (also.cause, also.why_not.as_str())), out)?;
-    fixes(&incident.fix, out)
+    timeline(incident, &mut out)?;
+    list("Also weighed", incident.also.iter().map(|also| (also.cause, also.why_not.as_str())), &mut out)?;
+    Ok(out)
 }
 
-/// The timeline as a fenced block that unfolds on a click.
-fn timeline(events: &[Event], out: &mut dyn Write) -> io::Result<()> {
+/// What Cloudflare's support asks for: address, Ray ID and time of failed requests.
+fn for_support(document: &Document<'_>) -> Result<String, std::fmt::Error> {
     let mut lines = String::new();
-    for event in events {
-        if event.left_out > 0 {
-            let _ = writeln!(lines, "… {} left out", event.left_out);
+    let mut listed = 0;
+    for incident in document.incidents.iter().filter(|incident| !ray(incident).is_empty()) {
+        listed += 1;
+        if listed <= FOR_SUPPORT {
+            let request = incident.request.as_ref();
+            let host = request.and_then(|request| request.host.as_deref()).unwrap_or("(no host)");
+            let target = request.and_then(|request| request.target.as_deref()).unwrap_or_default();
+            let url = shortened(&format!("{host}{target}"), LONGEST_URL);
+            let (time, status) = (request.map_or(incident.fault.time, |request| request.time), incident.edge_status);
+            writeln!(lines, "{time}  {}  {status}  {}", Plain(ray(&incident)), Plain(&url))?;
         }
-        let (at, packet) = (event.at, format!("#{}", event.packet));
-        let _ = writeln!(lines, "{at:>12.6}  {packet:<8} {:<9} {}", Plain(&event.from), Plain(&event.text));
     }
-    let fence = "`".repeat(longest_run(&lines, '`').max(2) + 1);
+    if listed == 0 {
+        return Ok(lines);
+    }
+    if listed > FOR_SUPPORT {
+        writeln!(lines, "and {} more", thousands((listed - FOR_SUPPORT) as u64))?;
+    }
+    let fence = fence(&lines);
+    Ok(format!("\n**For Cloudflare support** (UTC, Ray ID, status, URL)\n\n{fence}text\n{lines}{fence}\n"))
+}
+
+/// What holds for the whole report.
+fn closing(document: &Document<'_>) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    let patterns = document.patterns.iter().take(IN_LISTS);
+    list("Patterns", patterns.map(|it| (it.kind, it.summary.as_str())), &mut out)?;
+    let observations = document.observations.iter().take(IN_LISTS);
+    list("Observations", observations.map(|it| (it.kind, it.summary.as_str())), &mut out)?;
+    let problems = document
+        .captures
+        .iter()
+        .flat_map(|capture| capture.problems.iter().map(|problem| (capture.path.as_str(), problem.as_str())));
+    let caveats = document.caveats.iter().map(|caveat| ("all captures", caveat.as_str()));
+    list("Read with care", problems.chain(caveats).take(IN_LISTS), &mut out)?;
+    Ok(out)
+}
+
+/// The timeline as a fenced block that unfolds on a click; a long one around the fault only.
+fn timeline(incident: &Incident, out: &mut String) -> std::fmt::Result {
+    let packets: Vec<u64> = incident.timeline.iter().map(|event| event.packet).collect();
+    let kept = excerpt(&packets, &[incident.fault.packet], EVENTS);
+    let mut lines = String::new();
+    let mut hidden = 0;
+    for (index, event) in incident.timeline.iter().enumerate() {
+        hidden += event.left_out;
+        if kept.binary_search(&index).is_err() {
+            hidden += 1;
+            continue;
+        }
+        gap(std::mem::take(&mut hidden), &mut lines)?;
+        line(event, &mut lines)?;
+    }
+    gap(hidden + incident.timeline_left_out, &mut lines)?;
+    let fence = fence(&lines);
     writeln!(out, "\n<details><summary>Timeline, in seconds since the connection's first packet</summary>\n")?;
     writeln!(out, "{fence}text\n{lines}{fence}\n\n</details>")
 }
 
+fn line(event: &Event, out: &mut String) -> std::fmt::Result {
+    let (at, packet, digits) = (event.at, format!("#{}", event.packet), event.time.precision.digits());
+    let (from, what) = (Plain(&event.from).to_string(), shortened(&event.text, EVENT));
+    writeln!(out, "{at:>12.digits$}  {packet:<8} {from:<9} {}", Plain(&what))
+}
+
+fn gap(events: u64, out: &mut String) -> std::fmt::Result {
+    if events == 0 { Ok(()) } else { writeln!(out, "{:>12}  {} left out", "…", count(events, "event")) }
+}
+
+/// More backticks than stand anywhere in `text`.
+fn fence(text: &str) -> String {
+    "`".repeat(longest_run(text, '`').max(2) + 1)
+}
+
 /// A heading with one bullet a line; nothing where there is none.
-fn list<'a>(title: &str, items: impl Iterator<Item = (&'a str, &'a str)>, out: &mut dyn Write) -> io::Result<()> {
+fn list<'a>(title: &str, items: impl Iterator<Item = (&'a str, &'a str)>, out: &mut String) -> std::fmt::Result {
     let mut items = items.peekable();
     if items.peek().is_some() {
         writeln!(out, "\n**{title}**\n")?;
     }
-    items.try_for_each(|(name, item)| writeln!(out, "- {}: {}", code(name), text(item)))
+    items.try_for_each(|(name, item)| writeln!(out, "- {}: {}", code(name), text(&shortened(item, LONGEST_ITEM))))
 }
 
-/// What to do: the catalogue's own Markdown, so nothing in it is escaped.
-fn fixes(fixes: &[Fix], out: &mut dyn Write) -> io::Result<()> {
-    if !fixes.is_empty() {
-        writeln!(out, "\n**What to do**\n")?;
+/// What to do: the catalogue's own Markdown, so nothing in it is escaped. The first few; the others have a place.
+fn fixes(incident: &Incident, out: &mut String) -> std::fmt::Result {
+    if incident.fix.is_empty() {
+        return Ok(());
     }
-    fixes.iter().try_for_each(|fix| writeln!(out, "- {}: {}", code(fix.target), fix.text.replace('\n', "\n  ")))
+    writeln!(out, "\n**What to do**\n")?;
+    let (shown, rest) = incident.fix.split_at(incident.fix.len().min(FIXES));
+    let bullet = |fix: &Fix| format!("- {}: {}\n", code(fix.target), fix.text.replace('\n', "\n  "));
+    out.extend(shown.iter().map(bullet));
+    if !rest.is_empty() {
+        let others: Vec<&str> = rest.iter().map(|fix| fix.target).collect();
+        writeln!(out, "- also for {}: `pcap520 explain {}`", others.join(", "), incident.cause)?;
+    }
+    Ok(())
 }
 
 /// What failed.
@@ -188,21 +298,51 @@ fn longest_run(text: &str, wanted: char) -> usize {
     text.split(|c| c != wanted).map(str::len).max().unwrap_or(0)
 }
 
+/// Characters of a ticket: GitHub takes 65,536.
+const LONGEST: usize = 60_000;
+
+/// Room for the line that says what is left out.
+const LEFT_OUT: usize = 200;
+
 /// Incidents told in full.
 const IN_FULL: usize = 10;
+
+/// Alike incidents told in full.
+const ALIKE: usize = 3;
+
+/// Kinds of incidents that get a line.
+const IN_OVERVIEW: usize = 40;
+
+/// Requests for the support.
+const FOR_SUPPORT: usize = 20;
+
+/// Observations, and cautions.
+const IN_LISTS: usize = 20;
+
+/// What to do, for one incident.
+const FIXES: usize = 4;
+
+/// Events of one timeline.
+const EVENTS: usize = 40;
+
+/// Characters of an event.
+const EVENT: usize = 160;
 
 /// Characters of a code span.
 const LONGEST_CODE: usize = 400;
 
-/// Incidents that get a line.
-const IN_OVERVIEW: usize = 100;
+/// Characters of an address for the support.
+const LONGEST_URL: usize = 300;
+
+/// Characters of an observation.
+const LONGEST_ITEM: usize = 600;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::{View, sample};
 
-    fn rendered(document: &Document) -> String {
+    fn rendered(document: &Document<'_>) -> String {
         let mut out = Vec::new();
         write(document, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -212,16 +352,26 @@ mod tests {
     fn a_ticket_tells_what_failed_and_what_to_do() {
         let text = rendered(&sample::document(&View::default()));
         assert!(text.starts_with("## 2 incidents in 310 exchanges on 40 connections\n"), "{text}");
-        assert!(text.contains("| `GET shop.example/cart?token=[redacted]` | `8f3b2c1d0e9a7b65-FRA` |"), "{text}");
+        assert!(text.contains("| 1 | 520 | `keepalive-race` | origin | 2026-11-23 08:59:18 |"), "{text}");
+        assert!(text.contains("| request | `GET shop.example/cart?token=[redacted]` |"), "{text}");
         assert!(text.contains("| 121 | origin closed the idle connection 1.000 s after its last response |"), "{text}");
         assert!(text.contains("- `nginx`: `keepalive_timeout 910s;` (75 s by default)."), "{text}");
+        let support =
+            "2026-11-23T08:59:18.786374Z  8f3b2c1d0e9a7b65-FRA  520  shop.example/cart?token=[redacted]\n```\n";
+        assert!(text.contains(support), "{text}");
     }
 
     #[test]
-    fn many_incidents_stay_a_short_ticket() {
+    fn many_incidents_stay_a_short_ticket_that_says_what_it_left_out() {
         let text = rendered(&sample::alike_document(500));
-        assert_eq!(text.matches("\n### ").count(), IN_FULL);
-        assert!(text.contains("\n400 more are in the JSON report.\n"));
+        assert_eq!(text.matches("\n### ").count(), ALIKE);
+        assert!(text.contains("the first of 500"), "{text}");
+        assert!(text.contains("\n_497 incidents more, not told here"), "{text}");
+        assert!(text.contains("\nand 480 more\n"), "{text}");
+        assert!(text.chars().count() <= LONGEST);
+        for document in [sample::hostile_document(), sample::busy_document()] {
+            assert!(rendered(&document).chars().count() <= LONGEST);
+        }
     }
 
     #[test]

@@ -13,29 +13,22 @@ use super::json::write_line;
 ///
 /// # Errors
 /// What `out` fails with.
-pub fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
-    let captures = document.captures.iter().map(Line::Capture);
-    let incidents = document.incidents.iter().map(Line::Incident);
-    let observations = document.observations.iter().map(Line::Observation);
-    let patterns = document.patterns.iter().map(Line::Pattern);
-    let requests = document.requests.iter().map(Line::Request);
-    let connections = document.connections.iter().map(Line::Connection);
-    let summary = Line::Summary(Closing {
+pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
+    document.captures.iter().try_for_each(|capture| write_line(&Line::Capture(capture), out))?;
+    document.incidents.iter().try_for_each(|incident| write_line(&Line::Incident(&incident), out))?;
+    document.observations.iter().try_for_each(|observation| write_line(&Line::Observation(observation), out))?;
+    document.patterns.iter().try_for_each(|pattern| write_line(&Line::Pattern(pattern), out))?;
+    document.requests.iter().try_for_each(|story| write_line(&Line::Request(story), out))?;
+    document.connections.iter().try_for_each(|connection| write_line(&Line::Connection(&connection), out))?;
+    let closing = Closing {
         schema: document.schema,
         tool: &document.tool,
         edge: &document.edge,
         summary: &document.summary,
         caveats: &document.caveats,
         edge_log: document.edge_log.as_ref(),
-    });
-    captures
-        .chain(incidents)
-        .chain(patterns)
-        .chain(observations)
-        .chain(requests)
-        .chain(connections)
-        .chain([summary])
-        .try_for_each(|line| write_line(&line, out))
+    };
+    write_line(&Line::Summary(closing), out)
 }
 
 /// One line.
@@ -89,7 +82,7 @@ mod tests {
         let mut out = Vec::new();
         let document = sample::hostile_document();
         write(&document, &mut out).unwrap();
-        let lines = document.captures.len() + document.incidents.len() + document.connections.len() + 1;
+        let lines = document.captures.len() + document.incidents.len() + document.connections.iter().count() + 1;
         assert_eq!(String::from_utf8(out).unwrap().lines().count(), lines);
     }
 }

@@ -32,10 +32,11 @@ pub(super) fn size(bytes: u64) -> String {
     unit.map_or_else(|| count(bytes, "byte"), |unit| format!("{size:.1} {unit}"))
 }
 
-/// `0.250 s`, `125 s`, `2 h 5 min`.
+/// `0.200 ms`, `0.250 s`, `125 s`, `2 h 5 min`.
 pub(super) fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as i64;
     match seconds {
+        s if s > 0.0 && s < 0.01 => format!("{:.3} ms", s * 1e3),
         s if s < 10.0 => format!("{s:.3} s"),
         s if s < 600.0 => format!("{s:.0} s"),
         _ if minutes < 60 => format!("{minutes} min"),
@@ -52,8 +53,8 @@ mod tests {
         assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([1, 90_123, 5 << 30].map(size), ["1 byte", "88.0 KiB", "5.0 GiB"]);
         assert_eq!(
-            [0.25, 59.6, 125.0, 3_000.0, 7_500.0].map(duration),
-            ["0.250 s", "60 s", "125 s", "50 min", "2 h 5 min"]
+            [0.0, 0.0002, 0.25, 59.6, 125.0, 3_000.0, 7_500.0].map(duration),
+            ["0.000 s", "0.200 ms", "0.250 s", "60 s", "125 s", "50 min", "2 h 5 min"]
         );
         assert_eq!((count(1, "incident"), count(0, "incident")), ("1 incident".to_owned(), "0 incidents".to_owned()));
     }

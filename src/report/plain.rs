@@ -38,6 +38,19 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     format!("{begin}…{end}")
 }
 
+/// The first sentences of a text, as many as `most` characters hold.
+pub(super) fn sentences(text: &str, most: usize) -> String {
+    let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
+    let head = text.get(..end).unwrap_or(text);
+    if head.len() == text.len() {
+        return text.to_owned();
+    }
+    match head.rfind(". ") {
+        Some(stop) => format!("{}.", head.get(..stop).unwrap_or(head)),
+        None => format!("{} …", head.rsplit_once(' ').map_or(head, |(words, _)| words)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +74,13 @@ mod tests {
         for text in ["GET /a?b=c \"q\" 'x' \\ ~", "3 µs → 4, größer, 日本", ""] {
             assert_eq!(Plain(text).to_string(), text);
         }
+    }
+
+    #[test]
+    fn advice_ends_with_a_sentence() {
+        let text = format!("Set `a`. {} b.", "word ".repeat(60));
+        assert_eq!(sentences(&text, 200), "Set `a`.");
+        assert!(sentences(&"word ".repeat(60), 200).ends_with("word …"));
+        assert_eq!(sentences("All of it. Yes.", 200), "All of it. Yes.");
     }
 }

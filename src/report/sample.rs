@@ -18,12 +18,17 @@ pub(super) const HOSTILE: &str =
     "x\x1b]0;owned\x07\x1b[2J\u{9b}31m\u{202e}\r\nfake: line<script>alert(1)</script>|`#1 @all";
 
 /// Both incidents, an observation and a caveat.
-pub(super) fn document(view: &View) -> Document {
-    Document::new(&verdict(vec![keepalive_race(), handshake_failure()]), &[source()], view)
+pub(super) fn document(view: &View) -> Document<'static> {
+    Document::new(lasting(verdict(vec![keepalive_race(), handshake_failure()])), &[source()], view)
+}
+
+/// A document borrows its verdict.
+fn lasting(verdict: Verdict) -> &'static Verdict {
+    Box::leak(Box::new(verdict))
 }
 
 /// A document in which every text of a stranger is [`HOSTILE`].
-pub(super) fn hostile_document() -> Document {
+pub(super) fn hostile_document() -> Document<'static> {
     let mut line = race_line();
     for exchange in &mut line.exchanges {
         let request = &mut exchange.request;
@@ -43,32 +48,32 @@ pub(super) fn hostile_document() -> Document {
     let mut verdict = verdict(vec![incident]);
     verdict.observations.clear();
     let source = Source { path: HOSTILE.to_owned(), problems: vec![HOSTILE.to_owned()], ..source() };
-    Document::new(&verdict, &[source], &View::default())
+    Document::new(lasting(verdict), &[source], &View::default())
 }
 
 /// A report on `alike` incidents of one cause at one server.
-pub(super) fn alike_document(alike: u32) -> Document {
+pub(super) fn alike_document(alike: u32) -> Document<'static> {
     let one = |number: u32| {
         let mut incident = keepalive_race();
         incident.id = format!("race{number:04}");
         incident
     };
-    Document::new(&verdict((0..alike).map(one).collect()), &[source()], &View::default())
+    Document::new(lasting(verdict((0..alike).map(one).collect())), &[source()], &View::default())
 }
 
 /// A report on an incident after many exchanges on its connection.
-pub(super) fn busy_document() -> Document {
+pub(super) fn busy_document() -> Document<'static> {
     let mut line = race_line();
     let clean = line.exchanges.remove(0);
     let many = (0..300).map(|number| Exchange { number: 1_000 + number, ..clean.clone() });
     line.exchanges.extend(many);
-    Document::new(&verdict(vec![race_incident(line)]), &[source()], &View::default())
+    Document::new(lasting(verdict(vec![race_incident(line)])), &[source()], &View::default())
 }
 
 /// A report on a capture in which nothing failed.
-pub(super) fn healthy_document() -> Document {
+pub(super) fn healthy_document() -> Document<'static> {
     let verdict = Verdict { connections: 40, exchanges: 310, exchanges_ok: 310, ..Verdict::default() };
-    Document::new(&verdict, &[source()], &View::default())
+    Document::new(lasting(verdict), &[source()], &View::default())
 }
 
 pub(super) fn verdict(incidents: Vec<Incident>) -> Verdict {
@@ -105,6 +110,14 @@ pub(super) fn source() -> Source {
 /// The origin closes an idle connection while the edge's second request is on its way.
 pub(super) fn keepalive_race() -> Incident {
     race_incident(race_line())
+}
+
+/// The same, with the request `packets` after the FIN.
+pub(super) fn keepalive_race_after(packets: u64) -> Incident {
+    let mut line = race_line();
+    line.exchanges.pop();
+    line.exchanges.push(exchange(2, 121 + packets, "/cart", None));
+    race_incident(line)
 }
 
 fn race_incident(line: Timeline) -> Incident {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::compose::{Composer, precision};
 use super::joined::{Story, write_stories};
 use super::text::{Page, Palette, Row, Tone};
-use super::{Redaction, json};
+use super::{Redaction, Zone, json};
 use crate::verdict::{Chains, Leg, Verdict};
 
 /// The requests whose stories are told.
@@ -36,7 +36,7 @@ impl Stories {
             Chosen::Ray(ray) => request(leg).is_some_and(|request| request.has_ray(ray)),
             Chosen::RequestId(id) => request(leg).is_some_and(|request| request.request_id.as_ref() == Some(id)),
         };
-        let composer = Composer { redaction, precision: precision(verdict, &[]) };
+        let composer = Composer { redaction, precision: precision(verdict, &[]), zone: Zone::Utc };
         let chains = Chains::new(&verdict.records).of(wanted);
         Self(chains.iter().map(|hops| composer.story(hops, &verdict.incidents)).collect())
     }

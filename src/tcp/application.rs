@@ -29,6 +29,11 @@ pub trait Application {
     /// The stream of `from` has ended in order: its FIN came, and every byte before it.
     fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark);
 
+    /// Bytes of the streams that it holds because it cannot use them yet.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
     /// Nothing more will come on this connection: both sides are done, it was reset, or the capture ended.
     fn finish(&mut self, line: &mut Timeline);
 }

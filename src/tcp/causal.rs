@@ -59,6 +59,11 @@ impl<A: Application> Causal<A> {
         }
     }
 
+    /// Bytes that wait here, or are held above.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.waiting_bytes.saturating_add(self.app.held_bytes())
+    }
+
     /// Hands on everything that waits.
     pub(super) fn flush(&mut self, line: &mut Timeline) {
         while let Some(first) = self.waiting.pop_front() {

@@ -20,6 +20,12 @@ const NEAR: i64 = 16 << 20;
 /// FIN, RST, SYN and SYN-ACK segments that one record keeps.
 const KEPT_SEGMENTS: usize = 64;
 
+/// What a connection takes that holds nothing, the state of the layers above it among it.
+const CONNECTION_BYTES: u64 = 4 * 1024;
+
+/// What the record of one exchange takes.
+const EXCHANGE_BYTES: usize = 1024;
+
 /// One connection: its record, its two streams, and the layers above.
 #[derive(Debug)]
 pub(super) struct Connection<A> {
@@ -91,6 +97,14 @@ impl<A: Application> Connection<A> {
         self.line.connect.ack.is_none() && !self.reset() && self.line.direction.edge.first_data.is_none()
     }
 
+    /// Bytes that it takes, as near as can be said.
+    pub(super) fn memory(&self) -> u64 {
+        let exchanges = self.line.exchanges.len().saturating_mul(EXCHANGE_BYTES);
+        let held = self.stream.edge.held_bytes().saturating_add(self.stream.origin.held_bytes());
+        let kept = exchanges.saturating_add(held).saturating_add(self.above.held_bytes());
+        CONNECTION_BYTES.saturating_add(kept as u64)
+    }
+
     pub(super) fn segment(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
         self.line.last = packet;
         self.line.direction[from].last = Some(packet);
@@ -146,9 +160,7 @@ impl<A: Application> Connection<A> {
     pub(super) fn unreachable(&mut self, about: Peer, mut error: Unreachable) {
         error.about = about;
         self.line.last = error.packet;
-        if self.line.unreachable.len() < KEPT_SEGMENTS {
-            self.line.unreachable.push(error);
-        }
+        keep(&mut self.line.unreachable, error);
     }
 
     /// The record, with everything that can only be said at the end.
@@ -199,9 +211,7 @@ impl<A: Application> Connection<A> {
             Peer::Edge => &mut line.connect.syns,
             Peer::Origin => &mut line.connect.syn_acks,
         };
-        if segments.len() < KEPT_SEGMENTS {
-            segments.push(packet);
-        }
+        keep(segments, packet);
         if from == Peer::Edge {
             return;
         }
@@ -342,10 +352,8 @@ impl<A: Application> Connection<A> {
         let until = self.read_until(from, segment);
         let Self { line, above, stream, .. } = self;
         stream[from].finish_at(offset, packet, &mut |piece| above.hand_on(line, from, until, piece));
-        let fins = &mut self.line.direction[from].fins;
-        if fins.len() < KEPT_SEGMENTS {
-            fins.push(Fin { packet, offset: offset.max(0) as u64, acked });
-        }
+        let fin = Fin { packet, offset: offset.max(0) as u64, acked };
+        keep(&mut self.line.direction[from].fins, fin);
         self.line.direction[from].sent = self.stream[from].high();
     }
 
@@ -374,10 +382,7 @@ impl<A: Application> Connection<A> {
                 connecting,
             },
         );
-        let rsts = &mut self.line.direction[from].rsts;
-        if rsts.len() < KEPT_SEGMENTS {
-            rsts.push(judged);
-        }
+        keep(&mut self.line.direction[from].rsts, judged);
     }
 
     /// A RST whose sequence number lies before the SYN, or where only the SYN was sent and it lies behind it, is not of
@@ -442,6 +447,16 @@ impl<A: Application> Connection<A> {
             let missed = stream[from].settle(packet, &mut |piece| above.hand_on(line, from, 0, piece));
             line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
         }
+    }
+}
+
+/// Adds to what one record keeps of a kind: as a rule it stays the only one.
+fn keep<T>(kept: &mut Vec<T>, segment: T) {
+    if kept.is_empty() {
+        kept.reserve_exact(1);
+    }
+    if kept.len() < KEPT_SEGMENTS {
+        kept.push(segment);
     }
 }
 
@@ -529,7 +544,11 @@ mod tests {
         let line = talk.clone().line();
         assert_eq!((line.vantage, line.copies.packets), (Vantage::Between, 8));
         assert_eq!(rst(talk.clone().rst(Origin).again().but(forwarded)), RstSender::Claimed);
-        assert_eq!(rst(talk.rst(Origin)), RstSender::Middlebox);
+        assert_eq!(rst(talk.clone().rst(Origin)), RstSender::Middlebox);
+        let behind = talk.clone().rst(Origin).but(forwarded).again().but(|first| first.ttl += 1);
+        assert_eq!(rst(behind), RstSender::Claimed, "the copies may stand the other way round");
+        let lossy = talk.says(Origin, b"once").rst(Origin);
+        assert_eq!(rst(lossy), RstSender::Claimed, "the capture lost another packet's copy, too");
     }
 
     #[test]

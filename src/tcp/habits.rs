@@ -37,7 +37,8 @@ pub(super) struct Habits {
     seen: [Seen; REMEMBERED],
     oldest: usize,
     copies: u32,
-    forwarded: bool,
+    /// The TTL of copies that differ from their first in nothing else.
+    forwarded_ttl: Option<u8>,
 }
 
 /// A segment that a copy may come of.
@@ -102,22 +103,21 @@ impl Habits {
         let copy = packet.time.nanos_since(first.at.time) <= within;
         if copy {
             self.copies = self.copies.saturating_add(1);
-            self.forwarded |= first.ttl != segment.ip.ttl;
+            if first.ttl != segment.ip.ttl {
+                self.forwarded_ttl = Some(segment.ip.ttl);
+            }
         }
         copy
     }
 
     /// True where some packets are in the capture with two TTLs: it was taken on a router between the two.
     pub(super) fn forwarded(&self) -> bool {
-        self.forwarded
+        self.forwarded_ttl.is_some()
     }
 
-    /// True where as good as every packet of the sender is in the capture with two TTLs: one that is not did not come
-    /// the same way.
+    /// True where every packet of the sender is in the capture with two TTLs: one that is not did not come the same way.
     pub(super) fn always_forwarded(&self) -> bool {
-        self.forwarded
-            && self.ttl_count >= FORWARDED_TRUST
-            && self.copies.saturating_mul(10) >= self.ttl_count.saturating_mul(8)
+        self.forwarded() && self.ttl_count >= FORWARDED_TRUST && self.copies >= self.ttl_count
     }
 
     /// Learns from a segment whose sender is beyond doubt: anything but a RST.
@@ -154,6 +154,11 @@ impl Habits {
     /// The TTL or hop limit that the sender's packets have; none where they differ among themselves.
     pub(super) fn usual_ttl(&self) -> Option<u8> {
         self.ttl.filter(|_| self.other_ttl_count == 0)
+    }
+
+    /// True for the TTL that the sender's packets have behind the router that they were captured on.
+    pub(super) fn forwards_with(&self, ttl: u8) -> bool {
+        self.forwarded_ttl == Some(ttl)
     }
 
     /// The first TTL or hop limit seen.

@@ -12,6 +12,7 @@ mod gone;
 mod habits;
 mod history;
 mod knock;
+mod memory;
 mod reset;
 mod roles;
 mod sequence;
@@ -22,5 +23,6 @@ mod testing;
 mod vantage;
 
 pub use application::{Application, Records};
+pub use memory::MaxMemory;
 pub use roles::Roles;
 pub use table::Table;

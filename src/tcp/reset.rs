@@ -82,7 +82,7 @@ fn signs(packet: PacketRef, segment: &Segment<'_>, around: &Surroundings<'_>, lo
     let mut signs = Vec::new();
     let rst_ttl = segment.ip.ttl;
     if let Some(usual) = around.habits.usual_ttl() {
-        signs.push(if usual == rst_ttl {
+        signs.push(if usual == rst_ttl || around.habits.forwards_with(rst_ttl) {
             RstSign::TtlFits { ttl: rst_ttl }
         } else {
             RstSign::TtlDiffers { rst: rst_ttl, usual }

@@ -131,6 +131,11 @@ impl Stream {
         self.high
     }
 
+    /// Bytes that wait for the bytes before them.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
     pub(super) fn acked(&self) -> u64 {
         self.acked
     }

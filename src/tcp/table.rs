@@ -7,6 +7,7 @@ use super::connection::Connection;
 use super::flow::{FlowKey, Flows};
 use super::gone::Gone;
 use super::knock::{Knock, Knocks};
+use super::memory::{MaxMemory, Watch};
 use super::roles::Roles;
 use crate::timeline::{Endpoint, PacketRef, Peer, Time, Timeline, Unreachable};
 use crate::wire::{IcmpError, Segment};
@@ -32,6 +33,7 @@ pub struct Table<A> {
     knocks: Knocks,
     next_index: u32,
     roles: Roles,
+    memory: Watch,
 }
 
 struct Slot<A> {
@@ -84,7 +86,7 @@ struct Queued {
 impl<A: Application> Table<A> {
     /// An empty table.
     #[must_use]
-    pub fn new(roles: Roles) -> Self {
+    pub fn new(roles: Roles, memory: MaxMemory) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
@@ -95,6 +97,7 @@ impl<A: Application> Table<A> {
             knocks: Knocks::default(),
             next_index: 0,
             roles,
+            memory: Watch::new(memory),
         }
     }
 
@@ -114,6 +117,9 @@ impl<A: Application> Table<A> {
         records: &mut impl Records,
     ) {
         self.retire(packet.time, &app, records);
+        if self.memory.is_due() {
+            self.bound_memory(records);
+        }
         let source = Endpoint { address: segment.ip.source, port: segment.source_port };
         let destination = Endpoint { address: segment.ip.destination, port: segment.destination_port };
         let key = FlowKey::new(source, destination);
@@ -271,6 +277,23 @@ impl<A: Application> Table<A> {
         }
     }
 
+    /// Gives up the connections that have been silent for longest, where all take too much memory.
+    fn bound_memory(&mut self, records: &mut impl Records) {
+        let open = self.slots.iter().enumerate().filter_map(|(slot, entry)| match &entry.as_ref()?.stage {
+            Stage::Open(connection) => Some((connection.line.last.number, slot as u32, connection.memory())),
+            Stage::Knocking(_) => None,
+        });
+        let mut open: Vec<(u64, u32, u64)> = open.collect();
+        open.sort_unstable();
+        let excess = self.memory.excess(open.iter().map(|(.., bytes)| *bytes));
+        for (_, slot, _) in open.into_iter().take(excess) {
+            if let Some(Slot { stage: Stage::Open(mut connection), .. }) = self.take(slot) {
+                connection.line.given_up = true;
+                records.ended(connection.finish());
+            }
+        }
+    }
+
     /// Takes a connection that was let in, and of which still only SYNs and SYN-ACKs were seen.
     fn take_half_open(&mut self, slot: u32, index: u32) -> Option<Box<Connection<A>>> {
         let entry = self.slots.get(slot as usize)?.as_ref()?;
@@ -384,7 +407,7 @@ mod tests {
     }
 
     fn told(kept: &mut Kept, segments: impl IntoIterator<Item = Segment<'static>>) -> Table<Scribe> {
-        let mut table = Table::new(Roles::default());
+        let mut table = Table::new(Roles::default(), MaxMemory::default());
         for (nth, segment) in segments.into_iter().enumerate() {
             let packet = PacketRef { number: nth as u64 + 1, time: Time(nth as i64 * 1_000) };
             table.segment(packet, &segment, Scribe::default, kept);
@@ -420,6 +443,22 @@ mod tests {
         let line = &kept.ended[0];
         assert_eq!((line.index, line.start, line.given_up), (0, Start::Unanswered, true));
         assert_eq!((line.direction.edge.packets, line.direction.origin.packets), (1, 1));
+    }
+
+    #[test]
+    fn where_all_take_too_much_the_most_silent_are_given_up() {
+        let mut kept = Kept::default();
+        let mut table = Table::new(Roles::default(), MaxMemory(20 * 1_024));
+        let others = (0..10).map(|nth| segment(nth, ACK, 5, 7));
+        let busy = (0..20_000).map(|nth| segment(77, ACK, nth, 7));
+        for (nth, segment) in others.chain(busy).enumerate() {
+            let packet = PacketRef { number: nth as u64 + 1, time: Time(nth as i64 * 1_000) };
+            table.segment(packet, &segment, Scribe::default, &mut kept);
+        }
+        let given_up: Vec<_> = kept.ended.iter().map(|line| (line.index, line.given_up)).collect();
+        assert_eq!(given_up, [(0, true), (1, true), (2, true), (3, true), (4, true), (5, true), (6, true), (7, true)]);
+        table.finish(Scribe::default, &mut kept);
+        assert_eq!(kept.ended.iter().skip(8).map(|line| line.index).collect::<Vec<_>>(), [8, 9, 10]);
     }
 
     #[test]

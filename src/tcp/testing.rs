@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Application, Records, Roles, Table};
+use super::{Application, MaxMemory, Records, Roles, Table};
 use crate::timeline::{HalfOpen, Mark, PacketRef, Peer, Time, Timeline};
 use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
 
@@ -147,7 +147,7 @@ impl Conversation {
     /// Every record that came of it, in order of their index, and what the application heard.
     pub(super) fn hear(self) -> (Vec<Timeline>, String) {
         let heard = std::rc::Rc::default();
-        let mut table: Table<Scribe> = Table::new(Roles::default());
+        let mut table: Table<Scribe> = Table::new(Roles::default(), MaxMemory::default());
         let mut lines = Vec::new();
         let mut time = 0;
         for (nth, told) in self.told.iter().enumerate() {

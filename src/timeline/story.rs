@@ -12,6 +12,8 @@ pub struct Event {
     pub packet: PacketRef,
     /// Who did it.
     pub from: Teller,
+    /// Who gets the packet.
+    pub to: Peer,
     /// What happened.
     pub kind: EventKind,
     /// A short sentence about it, without its subject.
@@ -143,6 +145,7 @@ impl Timeline {
             events.push(Event {
                 packet: error.packet,
                 from: Teller::Router(error.from),
+                to: error.about,
                 kind: EventKind::Icmp,
                 text: format!(
                     "{version} type {} code {} about a segment of the {}",
@@ -260,6 +263,7 @@ impl Timeline {
                         RstSender::Claimed => Teller::Peer(from),
                         RstSender::Middlebox => Teller::Middlebox,
                     },
+                    to: from.other(),
                     kind: EventKind::Rst,
                     text: format!("RST with the {from}'s address"),
                 }),
@@ -269,7 +273,7 @@ impl Timeline {
 }
 
 fn event(packet: PacketRef, from: Peer, kind: EventKind, text: String) -> Event {
-    Event { packet, from: Teller::Peer(from), kind, text }
+    Event { packet, from: Teller::Peer(from), to: from.other(), kind, text }
 }
 
 fn repeated(name: &str, nth: usize) -> String {

@@ -28,6 +28,10 @@ impl CodedBody {
         coded.then(|| Self { coding, bytes: Vec::new(), too_long: false })
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(super) fn unchecked(&self) -> Coding {
         Coding::Unchecked(self.coding.clone())
     }

@@ -110,6 +110,12 @@ impl Http1 {
         }
     }
 
+    /// Bytes of both streams that are held: heads that are not whole, and a coded body.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.requests.held_bytes().saturating_add(self.responses.held_bytes())
+    }
+
     /// The stream of `from` has ended in order.
     pub fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
         match from {

@@ -64,6 +64,13 @@ impl Requests {
         (begun.exchange == Opened::NotYet && recognised).then_some(begun.start)
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.state {
+            State::Head(begun) | State::Expected(_, begun) => begun.partial.bytes.len(),
+            State::Between | State::Body(_) | State::Lost => 0,
+        }
+    }
+
     pub(super) fn data(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty() && !pairing.tunnel) {

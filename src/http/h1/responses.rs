@@ -92,6 +92,11 @@ impl Responses {
         self.h2c.take()
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        let head = if let State::Head(begun) = &self.state { begun.partial.bytes.len() } else { 0 };
+        head.saturating_add(self.coded.as_ref().map_or(0, CodedBody::held_bytes))
+    }
+
     pub(super) fn data(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {

@@ -18,7 +18,10 @@ pub(super) fn header_lines(text: &str) -> String {
         let (piece, after) = rest.split_at(unit);
         clean.push_str(piece);
         rest = after;
-        if is_credential_field(piece) && (is_field_value(after) || begins_line && !closes(after, quote)) {
+        let of_secret_name = quote.is_some() && after.starts_with(':') && sounds_secret(piece);
+        if of_secret_name
+            || is_credential_field(piece) && (is_field_value(after) || begins_line && !closes(after, quote))
+        {
             let value = after.trim_start_matches([' ', ':', '=']);
             clean.push_str(after.strip_suffix(value).unwrap_or_default());
             clean.push_str(MARK);

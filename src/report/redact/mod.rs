@@ -3,38 +3,76 @@
 //! It sees finished text only, so it goes by shape: pairs whose name sounds secret, values that are long and random,
 //! JSON Web Tokens, e-mail addresses, the user part of a URL, and header lines that carry credentials.
 
+mod addresses;
 mod fields;
 mod url;
+
+pub use addresses::Key;
 
 use fields::{header_lines, json_members};
 use url::{word, words};
 
-/// Whether secrets are taken out.
+/// What is taken out of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Redaction {
+pub struct Redaction {
+    /// Credentials and e-mail addresses.
+    pub secrets: Secrets,
+    /// IP addresses.
+    pub addresses: Addresses,
+}
+
+/// Credentials and e-mail addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secrets {
     /// They are replaced by `[redacted]`.
     #[default]
-    On,
-    /// Everything is shown.
-    Off,
+    Hidden,
+    /// They are shown.
+    Shown,
+}
+
+/// IP addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Addresses {
+    /// They are shown.
+    #[default]
+    Shown,
+    /// They are replaced by pseudonyms that stay the same as long as the key does.
+    Hidden(Key),
 }
 
 impl Redaction {
     /// A request target without its secrets.
     #[must_use]
     pub fn target(self, target: &str) -> String {
-        match self {
-            Self::On => word(target),
-            Self::Off => target.to_owned(),
-        }
+        self.without_addresses(match self.secrets {
+            Secrets::Hidden => word(target),
+            Secrets::Shown => target.to_owned(),
+        })
     }
 
     /// A text that may quote targets, header lines and bodies, without their secrets.
     #[must_use]
     pub fn text(self, text: &str) -> String {
-        match self {
-            Self::On => words(&json_members(&header_lines(text))),
-            Self::Off => text.to_owned(),
+        self.without_addresses(match self.secrets {
+            Secrets::Hidden => words(&json_members(&header_lines(text))),
+            Secrets::Shown => text.to_owned(),
+        })
+    }
+
+    /// The id of an incident: a hash of its addresses, which could be found by trying them all.
+    #[must_use]
+    pub fn id(self, id: &str) -> String {
+        match self.addresses {
+            Addresses::Shown => id.to_owned(),
+            Addresses::Hidden(key) => key.pseudonym(id.as_bytes()),
+        }
+    }
+
+    fn without_addresses(self, text: String) -> String {
+        match self.addresses {
+            Addresses::Shown => text,
+            Addresses::Hidden(key) => key.without_addresses(&text),
         }
     }
 }
@@ -45,6 +83,9 @@ pub const MARK: &str = "[redacted]";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ON: Redaction = Redaction { secrets: Secrets::Hidden, addresses: Addresses::Shown };
+    const OFF: Redaction = Redaction { secrets: Secrets::Shown, addresses: Addresses::Shown };
 
     #[test]
     fn secrets_in_a_query_go_and_the_rest_stays() {
@@ -65,8 +106,8 @@ mod tests {
             ("/?to=https%3A%2F%2Fx.example%2F%3Ftoken%3Dabc&a=1", "/?to=[redacted]&a=1"),
         ];
         for (target, clean) in cases {
-            assert_eq!(Redaction::On.target(target), clean);
-            assert_eq!(Redaction::Off.target(target), target);
+            assert_eq!(ON.target(target), clean);
+            assert_eq!(OFF.target(target), target);
         }
     }
 
@@ -83,7 +124,7 @@ mod tests {
             "*",
             "",
         ] {
-            assert_eq!(Redaction::On.target(target), target);
+            assert_eq!(ON.target(target), target);
         }
     }
 
@@ -96,13 +137,17 @@ mod tests {
                 r#"it sent "Server: x\r\nset-cookie : [redacted]" and left"#,
             ),
             (r#"the line "Set-Cookie sid=1" has no colon"#, r#"the line "Set-Cookie [redacted]" has no colon"#),
+            (
+                r#"a field name with a space: "X Token: abc\r\n" (RFC"#,
+                r#"a field name with a space: "X Token: [redacted]\r\n" (RFC"#,
+            ),
             ("Authorization: Basic dTpw", "Authorization: [redacted]"),
             (r#"the body `{"ok":true,"token": "abc"}`"#, r#"the body `{"ok":true,"token": "[redacted]"}`"#),
             ("GET /a?token=abc, then FIN", "GET /a?token=[redacted], then FIN"),
         ];
         for (text, clean) in cases {
-            assert_eq!(Redaction::On.text(text), clean);
-            assert_eq!(Redaction::Off.text(text), text);
+            assert_eq!(ON.text(text), clean);
+            assert_eq!(OFF.text(text), text);
         }
     }
 
@@ -115,7 +160,7 @@ mod tests {
             "TLS ClientHello for shop.example, ALPN offered: h2, http/1.1",
             "",
         ] {
-            assert_eq!(Redaction::On.text(text), text);
+            assert_eq!(ON.text(text), text);
         }
     }
 
@@ -137,8 +182,8 @@ mod tests {
             "\"",
         ] {
             let text = piece.repeat(20_000);
-            assert!(Redaction::On.text(&text).len() <= 3 * text.len());
-            assert!(Redaction::On.target(&text).len() <= 3 * text.len());
+            assert!(ON.text(&text).len() <= 3 * text.len());
+            assert!(ON.target(&text).len() <= 3 * text.len());
         }
     }
 
@@ -147,8 +192,8 @@ mod tests {
         for text in
             ["\"", "cookie", "\"cookie", "\"cookie:", "=%", "?%4", "@", "%40", "é=é?é@é.é", "\":\":\":", "cookie:\\"]
         {
-            let once = Redaction::On.text(text);
-            assert_eq!(Redaction::On.text(&once), once, "{text}");
+            let once = ON.text(text);
+            assert_eq!(ON.text(&once), once, "{text}");
         }
     }
 }

@@ -4,7 +4,8 @@ use std::io;
 
 use super::Detail;
 use super::layout::{Page, Row, Tone, columns};
-use crate::report::document::{Event, Evidence, Incident};
+use crate::report::alike::Group;
+use crate::report::document::{Document, Event, Evidence, Incident};
 use crate::report::excerpt::excerpt;
 use crate::report::joined::write_hops;
 use crate::report::numbers::{count, thousands};
@@ -28,27 +29,33 @@ pub(super) fn write(
         section(page, "Hops of this request")?;
         write_hops(page, 2, &incident.hops)?;
     }
-    timeline(page, incident, detail)?;
+    fixes(page, incident, detail)?;
     if !incident.evidence.is_empty() {
         section(page, "Evidence")?;
         evidence(page, 2, &incident.evidence)?;
     }
+    timeline(page, incident, detail)?;
     if !incident.also.is_empty() {
         section(page, "Also weighed")?;
         for also in &incident.also {
             page.row(&Row::new(2).text(Tone::Strong, format!("{}:", also.cause)).text(Tone::Plain, &also.why_not))?;
         }
     }
-    fixes(page, incident, detail)
+    Ok(())
 }
 
-/// One line for each of `others`, which are like `first`.
-pub(super) fn write_alike(page: &mut Page<'_>, first: &Incident, others: &[&Incident]) -> io::Result<()> {
-    let title = format!("{} more of {} at {}", thousands(others.len() as u64), first.cause, first.connection.server);
-    section(page, &title)?;
-    let (shown, rest) = others.split_at(others.len().min(ALIKE_SHOWN));
-    let rays = shown.iter().filter_map(|other| ray(other)).map(columns).max().unwrap_or(0).min(RAY);
-    for other in shown {
+/// How far the other incidents of `group` go, and one line for some of them.
+pub(super) fn write_alike(page: &mut Page<'_>, document: &Document<'_>, group: &Group) -> io::Result<()> {
+    let others = group.members.get(1..).unwrap_or_default();
+    section(page, &format!("{} more of {} at {}", thousands(others.len() as u64), group.cause, group.server))?;
+    for extreme in &group.extremes {
+        let text = format!("{}: {}", extreme.what.name(), extreme.range());
+        page.row(&Row::new(2).text(Tone::Plain, text))?;
+    }
+    let shown: Vec<Incident> =
+        others.iter().take(ALIKE_SHOWN).filter_map(|&index| document.incidents.get(index)).collect();
+    let rays = shown.iter().filter_map(ray).map(columns).max().unwrap_or(0).min(RAY);
+    for other in &shown {
         let mut row =
             Row::new(2).left(ID, Tone::Faint, &other.id).left(19, Tone::Plain, other.fault.time.to_the_second());
         if rays > 0 {
@@ -57,8 +64,9 @@ pub(super) fn write_alike(page: &mut Page<'_>, first: &Incident, others: &[&Inci
         let room = page.width().saturating_sub(2 + ID + 2 + 19 + 2 + if rays > 0 { rays + 2 } else { 0 });
         page.row(&row.text(Tone::Plain, shortened(&request(other), room)))?;
     }
-    if !rest.is_empty() {
-        let text = format!("and {} more: -v or --format json shows them all", thousands(rest.len() as u64));
+    let rest = others.len().saturating_sub(shown.len());
+    if rest > 0 {
+        let text = format!("and {} more: -v or --format json shows them all", thousands(rest as u64));
         page.row(&Row::new(2).text(Tone::Faint, text))?;
     }
     Ok(())
@@ -104,9 +112,10 @@ fn facts(page: &mut Page<'_>, incident: &Incident) -> io::Result<()> {
     let facts = [
         ("failed", request(incident)),
         ("CF-Ray", ray(incident).unwrap_or_default().to_owned()),
-        ("when", format!("{} UTC", incident.fault.time.date_and_time())),
+        ("when", format!("{} {}", incident.fault.time.date_and_time(), incident.fault.time.zone())),
         ("status", statuses),
         ("path", format!("{} → {}", connection.client, connection.server)),
+        ("vantage", if connection.vantage == "unknown" { "" } else { connection.vantage }.to_owned()),
         ("packets", format!("connection {}{exchange}; in Wireshark: {}", connection.index, incident.wireshark)),
     ];
     for (name, text) in facts.iter().filter(|(_, text)| !text.is_empty()) {
@@ -210,7 +219,7 @@ impl EventColumns {
 }
 
 fn at(event: &Event) -> String {
-    format!("{:.6}", event.at)
+    format!("{:.*}", event.time.precision.digits(), event.at)
 }
 
 fn packet(number: u64) -> String {

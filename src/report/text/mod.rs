@@ -3,16 +3,16 @@
 mod incident;
 mod layout;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 pub use layout::Palette;
 pub(crate) use layout::{Page, Row, Tone};
 
+use super::alike::Group;
 use super::document::{Capture, Document, Incident, Observation, Pattern, Summary};
 use super::joined;
 use super::numbers::{count, duration, size, thousands};
-use super::plain::shortened;
+use super::plain::{sentences, shortened};
 
 /// How the text looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +39,13 @@ pub enum Detail {
 ///
 /// # Errors
 /// What `out` fails with.
-pub fn write(document: &Document, style: Style, out: &mut dyn Write) -> io::Result<()> {
+pub fn write(document: &Document<'_>, style: Style, out: &mut dyn Write) -> io::Result<()> {
     let mut page = Page::new(out, style.width, style.palette);
     headline(&mut page, document)?;
     captures(&mut page, &document.captures)?;
-    incidents(&mut page, &document.incidents, style.detail)?;
+    let groups = document.incidents.groups();
+    overview(&mut page, document, &groups)?;
+    incidents(&mut page, document, &groups, style.detail)?;
     joined::write_stories(&mut page, &document.requests)?;
     patterns(&mut page, &document.patterns)?;
     observations(&mut page, &document.observations)?;
@@ -54,7 +56,7 @@ pub fn write(document: &Document, style: Style, out: &mut dyn Write) -> io::Resu
 }
 
 /// How many incidents in how much traffic, and the most frequent causes.
-fn headline(page: &mut Page<'_>, document: &Document) -> io::Result<()> {
+fn headline(page: &mut Page<'_>, document: &Document<'_>) -> io::Result<()> {
     let summary = &document.summary;
     let traffic = traffic(document);
     let row = if summary.incidents == 0 {
@@ -74,7 +76,7 @@ fn headline(page: &mut Page<'_>, document: &Document) -> io::Result<()> {
 }
 
 /// What was looked at, as the end of a sentence.
-fn traffic(document: &Document) -> String {
+fn traffic(document: &Document<'_>) -> String {
     let summary = &document.summary;
     let on = format!("on {}", count(summary.connections, "connection"));
     match (summary.exchanges, summary.exchanges.saturating_sub(summary.exchanges_ok)) {
@@ -139,29 +141,43 @@ fn span(first: Option<super::Stamp>, last: Option<super::Stamp>) -> String {
     let (from, to) = (first.to_the_second(), last.to_the_second());
     let same_day = from.split(' ').next() == to.split(' ').next();
     let to = if same_day { to.split(' ').next_back().unwrap_or_default() } else { &to };
-    format!(", {from} to {to} UTC ({})", duration(last.time.seconds_since(first.time)))
+    format!(", {from} to {to} {} ({})", last.zone(), duration(last.time.seconds_since(first.time)))
 }
 
-/// Every incident in full; of many alike ones the first, and a line for each of the others.
-fn incidents(page: &mut Page<'_>, incidents: &[Incident], detail: Detail) -> io::Result<()> {
-    let mut alike: BTreeMap<(&str, &str), Vec<&Incident>> = BTreeMap::new();
-    for incident in incidents {
-        alike.entry((incident.cause, &incident.connection.server)).or_default().push(incident);
+/// What failed, how often, since when, and what to do: nothing where there is one incident, which says it itself.
+fn overview(page: &mut Page<'_>, document: &Document<'_>, groups: &[Group]) -> io::Result<()> {
+    if document.incidents.len() < 2 {
+        return Ok(());
     }
-    let mut folded = BTreeSet::new();
-    for (index, incident) in incidents.iter().enumerate() {
-        let key = (incident.cause, incident.connection.server.as_str());
-        let group = alike.get(&key).map(Vec::as_slice).unwrap_or_default();
-        if folded.contains(&key) {
-            continue;
-        }
-        incident::write(page, incident, index + 1, incidents.len(), detail)?;
-        if let (Detail::Digest, [_, others @ ..]) = (detail, group)
-            && group.len() > ALIKE
-        {
-            incident::write_alike(page, incident, others)?;
-            folded.insert(key);
-        }
+    page.blank()?;
+    page.row(&Row::new(0).text(Tone::Strong, "What failed"))?;
+    for group in groups.iter().take(OVERVIEW) {
+        let first = group.members.first().and_then(|&first| document.incidents.get(first));
+        kind(page, group, first.as_ref())?;
+    }
+    more(page, groups.iter().skip(OVERVIEW), "of other kinds: below, and in --format json")
+}
+
+/// One kind of incident in a few lines.
+fn kind(page: &mut Page<'_>, group: &Group, first: Option<&Incident>) -> io::Result<()> {
+    let times = match group.members.len() {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{} times", thousands(more as u64)),
+    };
+    let row = Row::new(2).left(3, Tone::Alarm, group.status()).text(Tone::Strong, group.cause);
+    page.row(&row.text(Tone::Alarm, times).text(Tone::Plain, format!("· by the {}", group.actor())))?;
+    let indent = 7;
+    page.row(&Row::new(indent).text(Tone::Plain, group.title))?;
+    let mut place = format!("at {}", group.server);
+    if !group.hosts.is_empty() {
+        place = format!("for {} {place}", group.host_names());
+    }
+    page.row(&Row::new(indent).text(Tone::Plain, format!("{}; {place}", when(group))))?;
+    if let Some(fix) = first.and_then(|first| first.fix.first()) {
+        let text = fix.text.lines().next().unwrap_or_default();
+        let text = if fix.target == "any" { text.to_owned() } else { format!("{}: {text}", fix.target) };
+        page.row(&Row::new(indent).left(1, Tone::Good, "→").text(Tone::Plain, sentences(&text, ADVICE)))?;
     }
     Ok(())
 }
@@ -174,6 +190,58 @@ fn patterns(page: &mut Page<'_>, patterns: &[Pattern]) -> io::Result<()> {
     page.blank()?;
     page.row(&Row::new(0).text(Tone::Strong, "Patterns"))?;
     patterns.iter().try_for_each(|pattern| page.row(&Row::new(2).text(Tone::Plain, &pattern.summary)))
+}
+
+/// Since when, and until when.
+fn when(group: &Group) -> String {
+    let (first, last) = (group.first, group.last);
+    match last.time.seconds_since(first.time) {
+        seconds if seconds < 1.0 => format!("{} {}", first.to_the_second(), first.zone()),
+        _ if first.to_the_second().split(' ').next() == last.to_the_second().split(' ').next() => {
+            format!("since {} until {} {}", first.to_the_second(), last.time_of_day(), last.zone())
+        }
+        _ => format!("since {} until {} {}", first.to_the_second(), last.to_the_second(), last.zone()),
+    }
+}
+
+/// How many incidents these groups hold, where they hold any.
+fn more<'a>(page: &mut Page<'_>, groups: impl Iterator<Item = &'a Group>, text: &str) -> io::Result<()> {
+    let sizes: Vec<u64> = groups.map(|group| group.members.len() as u64).collect();
+    if sizes.is_empty() {
+        return Ok(());
+    }
+    let text = format!("and {} {text}", count(sizes.iter().sum(), "incident"));
+    page.row(&Row::new(2).text(Tone::Faint, text))
+}
+
+/// Every incident in full; of many alike ones the first, how far the others go, and a line for some of them.
+fn incidents(page: &mut Page<'_>, document: &Document<'_>, groups: &[Group], detail: Detail) -> io::Result<()> {
+    let all = document.incidents.len();
+    if detail == Detail::Full {
+        return (document.incidents.iter().zip(1..))
+            .try_for_each(|(incident, nth)| incident::write(page, &incident, nth, all, detail));
+    }
+    for group in groups.iter().take(IN_FULL) {
+        let told = if group.members.len() > ALIKE { 1 } else { ALIKE };
+        for &index in group.members.iter().take(told) {
+            let Some(incident) = document.incidents.get(index) else { continue };
+            incident::write(page, &incident, index + 1, all, detail)?;
+        }
+        if group.members.len() > ALIKE {
+            incident::write_alike(page, document, group)?;
+        }
+    }
+    let rest = groups.get(IN_FULL..).unwrap_or_default();
+    if !rest.is_empty() {
+        page.blank()?;
+        page.row(&Row::new(0).text(Tone::Strong, "Less frequent"))?;
+    }
+    for group in rest.iter().take(IN_A_LINE) {
+        let row = Row::new(2).left(3, Tone::Alarm, group.status()).text(Tone::Strong, group.cause);
+        let text = format!("({}) at {}; {}", thousands(group.members.len() as u64), group.server, when(group));
+        page.row(&row.text(Tone::Plain, text))?;
+    }
+    more(page, rest.iter().skip(IN_A_LINE), "of other kinds: -v or --format json shows them all")
 }
 
 fn observations(page: &mut Page<'_>, observations: &[Observation]) -> io::Result<()> {
@@ -196,7 +264,7 @@ fn observations(page: &mut Page<'_>, observations: &[Observation]) -> io::Result
 }
 
 /// What is wrong with the captures, and what weakens the verdicts.
-fn cautions(page: &mut Page<'_>, document: &Document) -> io::Result<()> {
+fn cautions(page: &mut Page<'_>, document: &Document<'_>) -> io::Result<()> {
     let problems = document
         .captures
         .iter()
@@ -220,6 +288,18 @@ const CAUSES: usize = 3;
 /// Captures that get a line each.
 const CAPTURES: usize = 4;
 
+/// Kinds of incidents in the overview: what fits one screen.
+const OVERVIEW: usize = 4;
+
+/// Kinds of incidents of which one is told in full.
+const IN_FULL: usize = 12;
+
+/// Kinds of incidents that get a line behind those.
+const IN_A_LINE: usize = 40;
+
+/// Characters of what to do, in the overview.
+const ADVICE: usize = 200;
+
 /// Characters of a path.
 const PATH: usize = 40;
 
@@ -236,7 +316,7 @@ mod tests {
 
     const DIGEST: Style = Style { width: 80, palette: Palette::Plain, detail: Detail::Digest };
 
-    fn rendered(document: &Document, style: Style) -> String {
+    fn rendered(document: &Document<'_>, style: Style) -> String {
         let mut out = Vec::new();
         write(document, style, &mut out).unwrap();
         String::from_utf8(out).unwrap()
@@ -272,6 +352,8 @@ mod tests {
         let text = rendered(&sample::alike_document(30), DIGEST);
         assert_eq!(rules(&text), 1);
         assert!(text.contains("\n29 more of keepalive-race at 10.52.0.2:80\n"), "{text}");
+        assert!(text.contains("\n  from the fault to the request that met it: 0.200 ms\n"), "{text}");
+        assert!(text.lines().take(24).any(|line| line.contains("keepalive-race 30 times")), "{text}");
         assert!(text.contains("  race0020  2026-11-23 08:59:18  8f3b2c1d0e9a7b65-FRA  GET shop.example"), "{text}");
         assert!(text.contains("\n  and 9 more: -v or --format json shows them all\n"), "{text}");
         let full = Style { detail: Detail::Full, ..DIGEST };
@@ -287,8 +369,9 @@ mod tests {
         assert!(events <= 25, "{text}");
         assert!(text.contains(">  1.001000  #121  origin  FIN: sends no more\n"), "{text}");
         assert!(text.contains("events left out\n"), "{text}");
-        let told: u64 = document.incidents[0].timeline.iter().map(|event| 1 + event.left_out).sum();
-        assert_eq!(told + document.incidents[0].timeline_left_out, 906, "every event is told or counted");
+        let incident = document.incidents.get(0).unwrap();
+        let told: u64 = incident.timeline.iter().map(|event| 1 + event.left_out).sum();
+        assert_eq!(told + incident.timeline_left_out, 906, "every event is told or counted");
     }
 
     #[test]
