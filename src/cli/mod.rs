@@ -7,6 +7,7 @@ mod explain;
 mod extract;
 mod hops;
 mod job;
+mod live;
 mod machine;
 mod man;
 mod names;
@@ -70,6 +71,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(Box<analyze::Args>),
+    Live(Box<live::Args>),
     Extract(Box<extract::Args>),
     Hops(Box<hops::Args>),
     Explain(explain::Args),
@@ -82,6 +84,7 @@ impl Command {
     fn run(self) -> Result<u8, Error> {
         match self {
             Self::Analyze(args) => analyze::run(*args),
+            Self::Live(args) => live::run(*args),
             Self::Extract(args) => extract::run(*args),
             Self::Hops(args) => hops::run(*args),
             Self::Explain(args) => explain::run(&args),
@@ -101,6 +104,7 @@ Examples:
   pcap520 analyze capture.pcap
   pcap520 analyze --keylog keys.txt --format json -o report.json capture.pcapng
   tcpdump -i any -w - tcp port 80 | pcap520 analyze -
+  pcap520 live -i eth0
   pcap520 analyze --format html -o report.html capture.pcap
   pcap520 extract -o incidents.pcapng capture.pcap
   pcap520 hops --ray 8f3b2c1d0e9a7b65 capture.pcap

@@ -34,8 +34,10 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = server)]
     pub(super) server: Option<Server>,
 
-    /// What open connections may take: the most silent ones are given up beyond it [default: 1G, or a quarter of
-    /// this machine's where that is less]
+    /// What open connections may take [default: 1G or a quarter of memory]
+    ///
+    /// The most silent ones are given up beyond it. The default is 1G, or a quarter of this machine's memory where that
+    /// is less.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) max_memory: Option<u64>,
 
