@@ -35,7 +35,12 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let edge_left_first = case.line.first_close(Peer::Edge).is_some_and(|close| {
         close.packet().number < rst.packet.number && close.packet().number > response.start.packet.number
     });
-    if !early || edge_left_first || rst.sender != RstSender::Claimed {
+    // An edge that says close_notify behind the response has read it (RFC 8446 section 6.1).
+    let edge_said_goodbye = case.line.tls.iter().flat_map(|tls| &tls.alerts).any(|alert| {
+        let between = response.latest.packet.number..rst.packet.number;
+        alert.from == Peer::Edge && between.contains(&alert.packet.number)
+    });
+    if !early || edge_left_first || (edge_said_goodbye && response.end.is_some()) || rst.sender != RstSender::Claimed {
         return None;
     }
     let status = response.status.map_or_else(|| "a response".to_owned(), |status| format!("status {status}"));
@@ -66,6 +71,19 @@ mod tests {
     use super::super::testing::connected;
     use super::*;
     use crate::timeline::RstLook;
+
+    #[test]
+    fn an_edge_that_says_close_notify_has_read_the_answer() {
+        use crate::timeline::{Alert, AlertDescription, HandshakePhase};
+        let told = connected().request("POST", "/upload").response(413, 5, 5).with(|told| {
+            told.exchange().request.body_bytes = 80_000;
+            let packet = told.packet();
+            let (phase, description) = (HandshakePhase::Established, Some(AlertDescription::CLOSE_NOTIFY));
+            let alert = Alert { packet, from: Peer::Edge, level: Some(1), description, phase };
+            told.line.tls.get_or_insert_default().alerts.push(alert);
+        });
+        assert!(told.rst(Peer::Origin, RstLook::Abort).found_by(detect).is_empty());
+    }
 
     #[test]
     fn an_answer_inside_the_request_and_then_a_reset_may_be_lost() {

@@ -72,7 +72,10 @@ fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
     // What comes on a stream behind its end costs nobody the response (RFC 9113 section 5.1).
     let late = |reset: &StreamReset| {
         let ended = exchange.response.as_ref().and_then(|response| response.end);
-        reset.error == H2Error::STREAM_CLOSED && ended.is_some_and(|end| end.packet.number < reset.packet.number)
+        let over = ended.is_some_and(|end| end.packet.number < reset.packet.number);
+        // Where the capture misses bytes, the end may be among them.
+        let missed = case.line.direction.origin.missed_by_capture > 0;
+        reset.error == H2Error::STREAM_CLOSED && (over || missed)
     };
     let reset = h2.resets.iter().find(|reset| {
         let blames = reset.from == Peer::Edge && reset.error.blames_peer();

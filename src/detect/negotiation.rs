@@ -2,19 +2,23 @@
 
 use super::{Case, Evidence};
 use crate::timeline::{
-    ClientHello, Given, ServerHello, Tls, TlsVersion, cipher_name, group_name, signature_scheme_name,
+    ClientHello, Given, HandshakePhase, PacketRef, ServerHello, Tls, TlsVersion, cipher_name, group_name,
+    signature_scheme_name,
 };
 
 /// The offer and, where there is one, the choice, side by side; then what the origin gave another connection.
 pub(super) fn negotiation(case: &Case<'_>, tls: &Tls) -> Vec<Evidence> {
-    let offer = tls.client_hello.as_ref().map(|hello| Evidence::new(hello.packet, offered(hello)));
+    let offer = tls
+        .client_hello
+        .iter()
+        .flat_map(|hello| offered(hello).into_iter().map(|line| Evidence::new(hello.packet, line)));
     let retry = tls.hello_retry.map(|packet| {
         let group = tls.hello_retry_group.map_or_else(String::new, |group| format!(" for group {}", group_text(group)));
         Evidence::new(packet, format!("the origin asks{group} by a HelloRetryRequest"))
     });
     let choice = tls.server_hello.as_ref().map(|hello| Evidence::new(hello.packet, chosen(hello, tls.alpn.as_deref())));
     let given = other(case, tls).map(|given| Evidence::new(given.choice.packet, given_text(given)));
-    offer.into_iter().chain(retry).chain(choice).chain(given).collect()
+    offer.chain(retry).chain(choice).chain(given).collect()
 }
 
 /// The handshake that the same origin completed on another connection: with the same server name where there is
@@ -25,19 +29,31 @@ pub(super) fn other<'a>(case: &Case<'a>, tls: &Tls) -> Option<&'a Given> {
     given.get(&sni).or_else(|| given.values().min_by_key(|given| given.choice.packet.number))
 }
 
+/// True where the edge left at `left` though it was its turn: the origin's part of the handshake is complete, and arrived.
+pub(super) fn edge_owed_answer(case: &Case<'_>, tls: &Tls, left: PacketRef) -> bool {
+    let (edge, origin) = (&case.line.direction.edge, &case.line.direction.origin);
+    let silent = edge.last_data.zip(tls.server_hello.as_ref()).is_some_and(|(last, hello)| {
+        let between = last.number..left.number;
+        between.contains(&hello.packet.number)
+    });
+    tls.phase == HandshakePhase::ServerDone && silent && origin.stuck.is_none()
+}
+
 /// The edge's lists, in its order.
-fn offered(hello: &ClientHello) -> String {
-    let mut parts = vec![format!("offered by the edge: TLS {}", versions(&hello.versions))];
-    parts.push(format!("suites {}", list(&hello.ciphers, cipher_text)));
+fn offered(hello: &ClientHello) -> Vec<String> {
+    let alpn = if hello.alpn.is_empty() { "none".to_owned() } else { hello.alpn.join(", ") };
+    let sni = hello.sni.as_deref().unwrap_or("none");
+    let mut lines = vec![
+        format!("offered by the edge: TLS {}; SNI {sni}; ALPN {alpn}", versions(&hello.versions)),
+        format!("suites offered: {}", list(&hello.ciphers, cipher_text)),
+    ];
     if !hello.groups.is_empty() {
-        parts.push(format!("groups {}", list(&hello.groups, group_text)));
+        lines.push(format!("groups offered: {}", list(&hello.groups, group_text)));
     }
     if !hello.signature_schemes.is_empty() {
-        parts.push(format!("signatures {}", list(&hello.signature_schemes, signature_text)));
+        lines.push(format!("signatures offered: {}", list(&hello.signature_schemes, signature_text)));
     }
-    parts.push(format!("SNI {}", hello.sni.as_deref().unwrap_or("none")));
-    parts.push(format!("ALPN {}", if hello.alpn.is_empty() { "none".to_owned() } else { hello.alpn.join(", ") }));
-    parts.join("; ")
+    lines
 }
 
 fn chosen(hello: &ServerHello, alpn: Option<&str>) -> String {

@@ -152,6 +152,11 @@ fn refused_hello(case: &Case<'_>, tls: &Tls) -> Cause {
     if origin.handshakes == 0 {
         return TLS_HANDSHAKE_FAILURE;
     }
+    let shares_version =
+        hello.versions.iter().any(|version| origin.given.values().any(|given| given.choice.version == *version));
+    if !shares_version && !origin.given.is_empty() {
+        return TLS_VERSION_MISMATCH;
+    }
     let shares_suite = hello.ciphers.iter().any(|cipher| origin.ciphers.contains_key(cipher));
     let known_groups: Vec<u16> = origin.given.values().filter_map(|given| given.choice.group).collect();
     let shares_group = known_groups.is_empty()
@@ -185,7 +190,7 @@ fn finding(case: &Case<'_>, tls: &Tls, alert: &Alert, cause: Cause) -> Finding {
     let unnamed = alert.description.is_some_and(|description| description.0 == 40);
     let confidence = match cause {
         TLS_SNI_REJECTED if unnamed && !only_the_name_differs(case, tls) => Confidence::Possible,
-        TLS_CIPHER_MISMATCH | TLS_SNI_REJECTED if unnamed => Confidence::Likely,
+        TLS_CIPHER_MISMATCH | TLS_SNI_REJECTED | TLS_VERSION_MISMATCH if unnamed => Confidence::Likely,
         _ => Confidence::Certain,
     };
     Finding {
@@ -221,5 +226,107 @@ fn why(tls: &Tls, cause: Cause) -> String {
             format!(": it speaks none of the protocols that the edge offered ({})", hello.alpn.join(", "))
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::{AlertDescription, Given, NotTls, ServerHello, Spoken, TlsVersion};
+
+    /// An edge that offers TLS 1.2, two suites and one group, for `sni`.
+    fn hello(sni: &str) -> ClientHello {
+        ClientHello {
+            versions: vec![TlsVersion::TLS_1_2],
+            ciphers: vec![0xc02f, 0xc030],
+            groups: vec![29],
+            sni: Some(sni.to_owned()),
+            ..ClientHello::default()
+        }
+    }
+
+    /// A ClientHello for `sni` and the origin's alert 40, where it completed one handshake for `known` with `choice`.
+    fn refused(sni: &str, known: &str, choice: ServerHello) -> Told {
+        let told = alerted(connected(), Peer::Origin, Some(40), HandshakePhase::ClientHello);
+        told.fin(Peer::Origin).with(|told| {
+            tls(told).client_hello = Some(hello(sni));
+            let facts = told.facts();
+            facts.handshakes = 1;
+            facts.ciphers.insert(choice.cipher, 1);
+            let given = Given { connection: 7, offer: hello(known), choice, alpn: None };
+            facts.given.insert(Some(known.to_owned()), given);
+        })
+    }
+
+    fn chosen(version: TlsVersion, cipher: u16, group: u16) -> ServerHello {
+        ServerHello { version, cipher, group: Some(group), ..ServerHello::default() }
+    }
+
+    fn tls(told: &mut Told) -> &mut Tls {
+        told.line.tls.get_or_insert_default()
+    }
+
+    fn alerted(told: Told, from: Peer, description: Option<u8>, phase: HandshakePhase) -> Told {
+        told.with(|told| {
+            let packet = told.packet();
+            let description = description.map(AlertDescription);
+            let tls = tls(told);
+            tls.client_hello = Some(hello("shop.example"));
+            tls.phase = phase;
+            tls.alerts.push(Alert { packet, from, level: description.map(|_| 2), description, phase });
+        })
+    }
+
+    #[test]
+    fn what_others_were_given_tells_what_alert_40_refuses() {
+        let v12 = TlsVersion::TLS_1_2;
+        let cases = [
+            (refused("a", "a", chosen(v12, 0xc02f, 29)), TLS_HANDSHAKE_FAILURE, Confidence::Certain),
+            (refused("a", "b", chosen(v12, 0xc02f, 29)), TLS_SNI_REJECTED, Confidence::Likely),
+            (refused("a", "a", chosen(v12, 0x009c, 29)), TLS_CIPHER_MISMATCH, Confidence::Likely),
+            (refused("a", "a", chosen(v12, 0xc02f, 25)), TLS_CIPHER_MISMATCH, Confidence::Likely),
+            (refused("a", "a", chosen(TlsVersion::TLS_1_3, 0x1301, 29)), TLS_VERSION_MISMATCH, Confidence::Likely),
+        ];
+        for (told, cause, confidence) in cases {
+            let found = told.found_by(detect);
+            assert_eq!(found.len(), 1);
+            assert_eq!((found[0].cause, found[0].confidence), (cause, confidence), "{}", found[0].summary);
+            let notes: Vec<&str> = found[0].evidence.iter().map(|evidence| evidence.note.as_ref()).collect();
+            assert!(notes.iter().any(|note| note.starts_with("suites offered: TLS_ECDHE_RSA")), "{notes:?}");
+            assert!(notes.iter().any(|note| note.starts_with("on connection 7 the same origin accepted")), "{notes:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_blamed_only_where_nothing_else_differs() {
+        let told = refused("a", "b", chosen(TlsVersion::TLS_1_2, 0xc02f, 29));
+        let told = told.with(|told| tls(told).client_hello.as_mut().expect("a hello").ciphers.push(0x009c));
+        assert_eq!(told.found_by(detect)[0].confidence, Confidence::Possible);
+    }
+
+    #[test]
+    fn an_alert_that_is_encrypted_ends_the_handshake_as_well() {
+        let by_origin = alerted(connected(), Peer::Origin, None, HandshakePhase::ServerHello).fin(Peer::Origin);
+        let found = by_origin.found_by(detect);
+        assert_eq!((found[0].cause, found[0].confidence), (TLS_HANDSHAKE_FAILURE, Confidence::Likely));
+        let by_edge = alerted(connected(), Peer::Edge, None, HandshakePhase::ServerDone).fin(Peer::Edge);
+        assert_eq!(by_edge.found_by(detect)[0].confidence, Confidence::Possible);
+        let after = alerted(connected(), Peer::Edge, None, HandshakePhase::Established).fin(Peer::Edge);
+        assert!(after.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn plain_text_in_a_session_fails_the_exchange_that_waits() {
+        let told = connected().request("GET", "/").with(|told| {
+            let packet = told.packet();
+            let at = crate::timeline::Mark { packet, offset: 0 };
+            let tls = tls(told);
+            tls.phase = HandshakePhase::Established;
+            tls.not_tls = Some(NotTls { at, spoken: Spoken::Http1, preview: b"HTTP/".to_vec() });
+        });
+        let found = told.found_by(detect);
+        assert_eq!((found[0].cause, found[0].edge_status), (TLS_HANDSHAKE_FAILURE, Some(520)));
+        assert!(found[0].summary.contains("\"HTTP/\""), "{}", found[0].summary);
     }
 }

@@ -1,5 +1,6 @@
 //! The edge refuses the origin's certificate.
 
+use super::negotiation::edge_owed_answer;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
 use crate::timeline::{Alert, CertificateFault, Close, HandshakePhase, PacketRef, Peer, Tls, TlsVersion};
 
@@ -40,8 +41,11 @@ fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a A
     if let Some(alert) = unreadable(case, tls) {
         return Some((alert.packet, Some(alert)));
     }
-    let seen = tls.certificate_at?;
-    let at_once = |packet: PacketRef| packet.number > seen.number && packet.seconds_since(seen) < AT_ONCE_S;
+    let seen = tls.certificate_at.filter(|_| !taken_elsewhere(case, tls))?;
+    let at_once = |packet: PacketRef| {
+        let waits = edge_owed_answer(case, tls, packet);
+        packet.number > seen.number && (waits || packet.seconds_since(seen) < AT_ONCE_S)
+    };
     let close = case.line.closes().next().filter(|close| at_once(close.packet()))?;
     let alerted = tls.alerts.iter().any(|alert| alert.packet.number < close.packet().number);
     if alerted || tls.phase >= HandshakePhase::ClientFinished || tls.certificate_faults.is_empty() {
@@ -51,6 +55,12 @@ fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a A
         Close::Fin { from: Peer::Edge, .. } | Close::Rst { from: Peer::Edge, .. } => Some((close.packet(), None)),
         _ => None,
     }
+}
+
+/// True where the edge completed a handshake with the same certificate on another connection: it does not refuse it.
+fn taken_elsewhere(case: &Case<'_>, tls: &Tls) -> bool {
+    let leaf = tls.certificates.first().map(|leaf| (leaf.subject.clone(), leaf.not_after));
+    leaf.is_some_and(|leaf| case.origin().is_some_and(|origin| origin.taken_certificates.contains(&leaf)))
 }
 
 /// An alert of the edge that nobody can read, behind the origin's part of a TLS 1.3 handshake: what an edge refuses

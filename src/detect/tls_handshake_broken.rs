@@ -1,7 +1,7 @@
 //! A TLS handshake that ends without an alert: by a reset, a close, or silence.
 
 use super::case::between;
-use super::negotiation::negotiation;
+use super::negotiation::{edge_owed_answer, negotiation};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
 use crate::timeline::{AlertDescription, Close, HandshakePhase, PacketRef, Peer, RstSender, Tls};
 
@@ -75,6 +75,10 @@ fn broken(case: &Case<'_>, tls: &Tls, cause: Cause, at: PacketRef, did: &str) ->
 /// The edge leaves though it was the origin's turn to speak.
 fn timed_out(case: &Case<'_>, tls: &Tls, left: PacketRef) -> Option<Finding> {
     let line = case.line;
+    if edge_owed_answer(case, tls, left) {
+        // The origin had said all that it had to say.
+        return None;
+    }
     let latest = [line.direction.edge.last_data, line.direction.origin.last_data].into_iter().flatten();
     let since = latest.filter(|packet| packet.number < left.number).max_by_key(|packet| packet.number)?;
     if left.seconds_since(since) < LEAST_WAIT_S {
@@ -98,4 +102,54 @@ fn timed_out(case: &Case<'_>, tls: &Tls, left: PacketRef) -> Option<Finding> {
         evidence,
         edge_status: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+    use crate::timeline::{Alert, ClientHello, ServerHello};
+
+    /// A ClientHello, and the origin's part of the handshake where `phase` says so.
+    fn begun(phase: HandshakePhase) -> Told {
+        connected().with(|told| {
+            let [hello, answer] = [told.packet(), told.packet()];
+            told.line.direction.edge.last_data = Some(hello);
+            let tls = told.line.tls.get_or_insert_default();
+            tls.client_hello = Some(ClientHello { packet: hello, ..ClientHello::default() });
+            tls.phase = phase;
+            if phase >= HandshakePhase::ServerHello {
+                tls.server_hello = Some(ServerHello { packet: answer, ..ServerHello::default() });
+                told.line.direction.origin.last_data = Some(answer);
+            }
+        })
+    }
+
+    #[test]
+    fn an_origin_that_falls_silent_timed_out() {
+        let told = begun(HandshakePhase::ClientHello).after(3.0).fin(Peer::Edge);
+        assert_eq!(told.causes(detect), ["tls-handshake-timeout"]);
+        let told = begun(HandshakePhase::ServerHello).after(3.0).fin(Peer::Edge);
+        assert_eq!(told.causes(detect), ["tls-handshake-timeout"]);
+    }
+
+    #[test]
+    fn an_edge_whose_turn_it_was_blames_nobody() {
+        let told = begun(HandshakePhase::ServerDone).after(3.0).fin(Peer::Edge);
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_close_notify_in_answer_to_the_hello_closes_the_handshake() {
+        let goodbye = |told: &mut Told| {
+            let packet = told.packet();
+            let tls = told.line.tls.get_or_insert_default();
+            let description = Some(AlertDescription::CLOSE_NOTIFY);
+            tls.alerts.push(Alert { packet, from: Peer::Origin, level: Some(1), description, phase: tls.phase });
+        };
+        let told = begun(HandshakePhase::ClientHello).with(goodbye).fin(Peer::Edge);
+        assert_eq!(told.causes(detect), ["tls-handshake-closed"]);
+        let after = begun(HandshakePhase::ClientHello).fin(Peer::Edge).with(goodbye);
+        assert!(after.found_by(detect).is_empty());
+    }
 }

@@ -123,6 +123,7 @@ impl<A: Application> Connection<A> {
             self.reset_by(from, packet, segment);
             return;
         }
+        let later = !self.line.direction[from].rsts.is_empty() && self.habits[from].is_later(segment);
         self.habits[from].learn(segment);
         if segment.flags.syn() {
             self.synchronize(from, packet, segment);
@@ -141,7 +142,9 @@ impl<A: Application> Connection<A> {
         if segment.flags.fin() {
             self.fin(from, packet, segment);
         }
-        self.notice_carrying_on(from, packet);
+        if later {
+            self.notice_carrying_on(from, packet);
+        }
         self.settle(packet);
     }
 
@@ -526,6 +529,16 @@ mod tests {
         let talk = Conversation::new().handshake().says(Edge, b"a").fin(Edge).fin(Origin).ack(Edge);
         let talk = talk.fin(Origin).but(|fin| fin.after_ms = 64_000).fin(Origin).but(|fin| fin.after_ms = 64_000);
         assert_eq!(talk.hear().0.len(), 1);
+    }
+
+    #[test]
+    fn a_late_copy_of_what_was_sent_before_the_reset_is_no_carrying_on() {
+        let talk = Conversation::new().handshake().says(Origin, b"once").ack(Edge).says(Origin, b"more").rst(Origin);
+        let talk = talk.says(Origin, b"").but(|copy| {
+            copy.id -= 2;
+            copy.after_ms = 600;
+        });
+        assert_eq!(talk.line().direction.origin.rsts[0].sender, RstSender::Claimed);
     }
 
     /// The TTL of the last segment after one more router.

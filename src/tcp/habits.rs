@@ -28,6 +28,7 @@ pub(super) struct Habits {
     last_id: Option<u16>,
     steps: u32,
     leaps: u32,
+    newest_timestamp: Option<u32>,
     with_timestamps: u32,
     without_timestamps: u32,
     largest_window: u16,
@@ -120,6 +121,17 @@ impl Habits {
         self.forwarded() && self.ttl_count >= FORWARDED_TRUST && self.copies >= self.ttl_count
     }
 
+    /// True where the sender made the segment after all that were seen of it: by its timestamp, or else by its IP id.
+    /// Late copies of a path that doubles packets are older.
+    pub(super) fn is_later(&self, segment: &Segment<'_>) -> bool {
+        let newer = |last: u32, now: u32| now.wrapping_sub(last).cast_signed() > 0;
+        match (self.newest_timestamp, segment.options.timestamps(), self.last_id, segment.ip.id) {
+            (Some(last), Some(now), _, _) => newer(last, now.value),
+            (_, _, Some(last), Some(now)) => newer(u32::from(last) << 16, u32::from(now) << 16),
+            _ => true,
+        }
+    }
+
     /// Learns from a segment whose sender is beyond doubt: anything but a RST.
     #[inline]
     pub(super) fn learn(&mut self, segment: &Segment<'_>) {
@@ -132,7 +144,9 @@ impl Habits {
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         if !segment.flags.syn() {
             self.largest_window = self.largest_window.max(segment.window);
-            let timestamps = segment.options.timestamps().is_some();
+            let timestamp = segment.options.timestamps().map(|timestamps| timestamps.value);
+            let timestamps = timestamp.is_some();
+            self.newest_timestamp = timestamp.or(self.newest_timestamp);
             self.with_timestamps = self.with_timestamps.saturating_add(timestamps.into());
             self.without_timestamps = self.without_timestamps.saturating_add((!timestamps).into());
         }

@@ -70,6 +70,8 @@ pub struct OriginFacts {
     /// By the server name (SNI) that the edge sent, the first TLS handshake that was completed; at most
     /// [`MAX_GIVEN`] names.
     pub given: BTreeMap<Option<String>, Given>,
+    /// Certificates with which the edge completed a handshake: subject and end; at most [`MAX_GIVEN`].
+    pub taken_certificates: BTreeSet<(String, Time)>,
     /// TLS handshakes that were completed.
     pub handshakes: u64,
 }
@@ -154,6 +156,9 @@ impl OriginFacts {
         self.learn_idleness(line);
         let Some(tls) = line.tls.as_deref().filter(|tls| tls.phase == HandshakePhase::Established) else { return };
         self.handshakes = self.handshakes.saturating_add(1);
+        if let Some(leaf) = tls.certificates.first().filter(|_| self.taken_certificates.len() < MAX_GIVEN) {
+            self.taken_certificates.insert((leaf.subject.clone(), leaf.not_after));
+        }
         let (Some(offer), Some(choice)) = (&tls.client_hello, &tls.server_hello) else { return };
         let chosen = self.ciphers.entry(choice.cipher).or_default();
         *chosen = chosen.saturating_add(1);
@@ -225,7 +230,7 @@ pub struct Given {
     pub alpn: Option<String>,
 }
 
-/// Most server names of one origin that are remembered.
+/// Most server names, and most certificates, of one origin that are remembered.
 pub const MAX_GIVEN: usize = 256;
 
 /// The origin's FIN on a connection on which nothing was outstanding.

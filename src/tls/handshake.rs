@@ -5,6 +5,7 @@ use super::decrypt::{Suite, Tls13};
 use super::hello::{Choice, Extras, Offer};
 use super::message::HandshakeType;
 use super::reader::Reader;
+use super::record::HEADER_LEN;
 use super::trust::TrustAnchors;
 use crate::timeline::{ByPeer, HandshakeMessage, HandshakePhase, PacketRef, Peer, ServerHello, Tls, TlsVersion};
 
@@ -68,6 +69,13 @@ impl Handshake {
     pub(super) fn plain_len(&self, record_len: u32) -> u32 {
         let tls13 = if self.is_tls13() { Tls13::Yes } else { Tls13::No };
         record_len.saturating_sub(self.suite().map_or(USUAL_OVERHEAD, |suite| suite.overhead(tls13)))
+    }
+
+    /// Bytes of `records` encrypted records beside their contents, as near as the cipher suite tells.
+    pub(super) fn overhead_of(&self, records: u64) -> u64 {
+        let tls13 = if self.is_tls13() { Tls13::Yes } else { Tls13::No };
+        let overhead = self.suite().map_or(USUAL_OVERHEAD, |suite| suite.overhead(tls13));
+        records.saturating_mul(u64::from(overhead).saturating_add(HEADER_LEN as u64))
     }
 
     /// One handshake message of `from`, complete with `packet`.

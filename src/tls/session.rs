@@ -10,7 +10,7 @@ use super::hello::Offer;
 use super::keyless::Keyless;
 use super::keylog::KeyLog;
 use super::message::{HandshakeType, Messages};
-use super::record::{Body, ContentType, Found, Input, Interest, Record, Records};
+use super::record::{Body, ContentType, Found, HEADER_LEN, Input, Interest, Record, Records};
 use super::trust::TrustAnchors;
 use crate::tcp::Application;
 use crate::timeline::{
@@ -41,6 +41,16 @@ struct Side {
     reading: Reading,
     /// The capture misses bytes of this stream.
     torn: bool,
+    missing: Option<Missing>,
+}
+
+/// Bytes of the stream that nobody could decrypt: how many records they were is known once the next one is read.
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    first: Mark,
+    bytes: u64,
+    /// Records among them that were seen.
+    seen: u64,
 }
 
 /// How the records of one peer are read.
@@ -91,7 +101,7 @@ impl Session {
             self.found(line, from, found, plain);
         }
         if torn.lost > 0 {
-            self.lost(line, from, torn.lost, start, plain);
+            self.lost(line, from, torn.lost, start);
         }
     }
 
@@ -100,6 +110,7 @@ impl Session {
         if let Some(found) = self.side[from].records.end() {
             self.found(line, from, found, plain);
         }
+        self.tell_missing(line, from, plain);
     }
 
     /// Nothing more will come on this connection.
@@ -108,6 +119,7 @@ impl Session {
             if let Some(found) = self.side[from].records.end() {
                 self.found(line, from, found, plain);
             }
+            self.tell_missing(line, from, plain);
         }
         if let Some(foreign) = self.side.origin.records.foreign_bytes() {
             not_tls(line, Peer::Origin, foreign.at, &foreign.bytes);
@@ -136,7 +148,7 @@ impl Session {
 
     fn record(&mut self, line: &mut Timeline, from: Peer, record: &Record, body: &[u8], plain: &mut dyn Application) {
         if record.skipped > 0 {
-            self.lost(line, from, record.skipped, record.start, plain);
+            self.lost(line, from, record.skipped, record.start);
         }
         self.notice_late_join(line, from, record.header.kind);
         if self.is_sealed(from, record.header.kind) {
@@ -179,6 +191,7 @@ impl Session {
         self.notice_missed_change(line, from);
         let mut contents = self.buffers.take();
         if let Some(kind) = self.open(from, record, body, &mut contents) {
+            self.tell_missing(line, from, plain);
             self.opened(line, from, kind, record, &contents, plain);
         } else if facts(line).decrypted {
             self.hide(line, from, record, plain);
@@ -240,10 +253,17 @@ impl Session {
 
     /// Application data that cannot be decrypted, though other data of the connection was.
     fn hide(&mut self, line: &mut Timeline, from: Peer, record: &Record, plain: &mut dyn Application) {
-        if record.header.kind == ContentType::ApplicationData {
-            let start = Mark { packet: record.packet(), offset: record.start.offset };
-            plain.gap(line, from, u64::from(self.handshake.plain_len(record.header.len)), start);
+        if record.header.kind != ContentType::ApplicationData {
+            return;
         }
+        if let Some(missing) = &mut self.side[from].missing {
+            let whole = u64::from(record.header.len).saturating_add(HEADER_LEN as u64);
+            missing.bytes = missing.bytes.saturating_add(whole);
+            missing.seen = missing.seen.saturating_add(1);
+            return;
+        }
+        let start = Mark { packet: record.packet(), offset: record.start.offset };
+        plain.gap(line, from, u64::from(self.handshake.plain_len(record.header.len)), start);
     }
 
     /// A record in clear, or the contents of one that was decrypted.
@@ -348,7 +368,7 @@ impl Session {
     }
 
     /// Records are missing.
-    fn lost(&mut self, line: &mut Timeline, from: Peer, bytes: u64, at: Mark, plain: &mut dyn Application) {
+    fn lost(&mut self, line: &mut Timeline, from: Peer, bytes: u64, at: Mark) {
         self.side[from].torn = true;
         self.skip_numbers(from, bytes);
         if facts(line).handshake_done.is_none() {
@@ -356,8 +376,20 @@ impl Session {
         }
         self.keyless.gap(line, &mut self.handshake);
         if facts(line).decrypted {
-            plain.gap(line, from, bytes, at);
+            let missing = self.side[from].missing.get_or_insert(Missing { first: at, bytes: 0, seen: 0 });
+            missing.bytes = missing.bytes.saturating_add(bytes);
         }
+    }
+
+    /// Hands a loss on, as long as the contents of its records are.
+    fn tell_missing(&mut self, line: &mut Timeline, from: Peer, plain: &mut dyn Application) {
+        let Some(missing) = self.side[from].missing.take() else { return };
+        let unseen = match &self.side[from].reading {
+            Reading::Keyed { opener, failures: 0 } => opener.jumped(),
+            _ => 0,
+        };
+        let overhead = self.handshake.overhead_of(unseen.saturating_add(missing.seen));
+        plain.gap(line, from, missing.bytes.saturating_sub(overhead), missing.first);
     }
 
     fn miss_message(&mut self, from: Peer) {

@@ -332,3 +332,15 @@ fn bodies_of_random_bytes_cause_no_panic() {
         assert!(seen.line.exchanges.iter().all(|exchange| exchange.visibility != Visibility::Clear));
     }
 }
+
+#[test]
+fn a_hole_is_as_long_as_the_contents_of_its_records() {
+    // Each with the packet of the response's only record: the alert behind it tells how many are missing.
+    for (name, packet) in [("servers/openssl-12-aes128-gcm", 12), ("servers/openssl-13-aes-128-gcm", 13)] {
+        let whole = with_keys(name).remove(0);
+        let len = whole.plain.bytes.origin.len() as u64;
+        let holed = connections(&without(&capture(name), &[packet]), &sessions(&keys_of(name))).remove(0);
+        assert!(holed.plain.bytes.origin.is_empty(), "{name}");
+        assert_eq!(holed.plain.gaps, [(Peer::Origin, len)], "{name}");
+    }
+}

@@ -87,6 +87,14 @@ impl Opener {
         }
     }
 
+    /// How many records are missing before the one that was decrypted last.
+    pub(super) fn jumped(&self) -> u64 {
+        match self {
+            Self::Tls12(opener) => opener.jumped(),
+            Self::Tls13(opener) => opener.jumped(),
+        }
+    }
+
     /// `bytes` of the stream are missing.
     pub(super) fn lose(&mut self, bytes: u64) {
         match self {

@@ -9,11 +9,13 @@ pub(super) struct Sequence {
     missing: u64,
     /// Numbers that may still be tried in vain.
     patience: u64,
+    /// Records that were missing before the one that was read last.
+    jumped: u64,
 }
 
 impl Default for Sequence {
     fn default() -> Self {
-        Self { next: 0, missing: 0, patience: MAX_TRIED_IN_VAIN }
+        Self { next: 0, missing: 0, patience: MAX_TRIED_IN_VAIN, jumped: 0 }
     }
 }
 
@@ -25,8 +27,14 @@ impl Sequence {
 
     /// The record with this number was read.
     pub(super) fn read(&mut self, number: u64) {
+        self.jumped = number.saturating_sub(self.next);
         self.next = number.saturating_add(1);
         self.missing = 0;
+    }
+
+    /// How many records are missing before the one that was read last.
+    pub(super) fn jumped(self) -> u64 {
+        self.jumped
     }
 
     /// One record could not be read.
@@ -66,6 +74,7 @@ mod tests {
         sequence.lose(100);
         assert_eq!(sequence.candidates(), 1..=6);
         sequence.read(3);
+        assert_eq!(sequence.jumped(), 2);
         assert_eq!(sequence.candidates(), 4..=4);
         sequence.skip();
         assert_eq!(sequence.candidates(), 5..=5);

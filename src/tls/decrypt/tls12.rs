@@ -71,6 +71,10 @@ impl Opener {
         self.sequence.skip();
     }
 
+    pub(super) fn jumped(&self) -> u64 {
+        self.sequence.jumped()
+    }
+
     pub(super) fn lose(&mut self, bytes: u64) {
         self.sequence.lose(bytes);
     }

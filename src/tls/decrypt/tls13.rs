@@ -68,6 +68,10 @@ impl Opener {
         }
     }
 
+    pub(super) fn jumped(&self) -> u64 {
+        self.epochs.first().map_or(0, |epoch| epoch.sequence.jumped())
+    }
+
     pub(super) fn lose(&mut self, bytes: u64) {
         self.epochs.iter_mut().for_each(|epoch| epoch.sequence.lose(bytes));
     }

@@ -36,6 +36,8 @@ pub(super) struct Inferred {
     weak: Option<Sealed>,
     /// The edge's latest record.
     sent: Option<Sealed>,
+    /// Contents' length of the longest record of the latest request.
+    longest: u32,
     /// Number of the latest exchange.
     number: u32,
 }
@@ -91,6 +93,7 @@ impl Inferred {
             settings: false,
             weak: None,
             sent: None,
+            longest: 0,
             number: 0,
         }
     }
@@ -169,7 +172,7 @@ impl Inferred {
         let small = record.plain < self.least_request();
         let answered = has_response(line) || self.weak.is_some();
         let begun = self.latest(line).is_some();
-        if begun && (!answered || self.is_unaware(line) || is_upload(before, record)) {
+        if begun && (!answered || self.is_unaware(line) || is_upload(before, record, self.longest)) {
             if !(small && self.protocol == Protocol::Http2) {
                 self.extend_request(line, record);
             }
@@ -310,14 +313,16 @@ impl Inferred {
             self.tickets = Tickets::Never;
         }
         self.number = self.number.saturating_add(1);
+        self.longest = record.plain;
         line.exchanges.push(exchange(self.number, record));
     }
 
-    fn extend_request(&self, line: &mut Timeline, record: Sealed) {
+    fn extend_request(&mut self, line: &mut Timeline, record: Sealed) {
         if let Some(exchange) = self.latest(line) {
             exchange.request.end = Some(record.end);
             exchange.request.body_bytes = exchange.request.body_bytes.saturating_add(u64::from(record.plain));
         }
+        self.longest = self.longest.max(record.plain);
     }
 
     fn respond(&self, line: &mut Timeline, record: Sealed) {

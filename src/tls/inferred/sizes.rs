@@ -2,11 +2,12 @@
 
 use crate::tls::flight::Sealed;
 
-/// True where a record goes on with a long body, to which the origin may have answered already.
-pub(super) fn is_upload(before: Option<Sealed>, record: Sealed) -> bool {
+/// True where a record goes on with a long body, to which the origin may have answered already. Behind a record that
+/// is shorter than the `longest` of the body, the body is over.
+pub(super) fn is_upload(before: Option<Sealed>, record: Sealed, longest: u32) -> bool {
     before.is_some_and(|before| {
         let pause = record.packet().time.nanos_since(before.packet().time);
-        before.plain >= LEAST_UPLOAD && pause <= UPLOAD_PAUSE_NS
+        before.plain >= LEAST_UPLOAD.max(longest) && pause <= UPLOAD_PAUSE_NS
     })
 }
 
