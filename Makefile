@@ -5,11 +5,7 @@ PCAP520 := $${CARGO_TARGET_DIR:-target}/release/pcap520
 DEMO    := testdata/corpus/plain/keepalive-race--nginx-2s.pcap
 ROOT    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-<<<<<<< HEAD
-.PHONY: help demo test test-deps renew build deps readme
-=======
-.PHONY: help demo test bench renew build deps readme
->>>>>>> main
+.PHONY: help demo test test-deps bench renew build deps lab readme
 
 help:
 	@echo 'make demo     build, and analyze a capture with a 520 in it'
@@ -24,7 +20,7 @@ help:
 demo: build
 	$(PCAP520) analyze $(DEMO)
 
-test: deps
+test: deps lab
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) test --locked
@@ -57,6 +53,14 @@ deps:
 	    $(ROOT) env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends libpcap-dev); \
 	fi; \
 	linked || { echo 'pcap520 needs a C compiler (cc) and the development files of libpcap: install both' >&2; exit 1; }
+
+# The programs of the lab in tests/live, whose test is skipped where one is missing.
+lab:
+	@missing=; for program in nginx tcpdump ip iptables python3; do command -v $$program >/dev/null || missing=1; done; \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
+	  (set -x; $(ROOT) apt-get update && $(ROOT) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install --yes --no-install-recommends nginx tcpdump iproute2 iptables python3) || true; \
+	fi
 
 # Tests that need these say so and pass where they are missing.
 test-deps:

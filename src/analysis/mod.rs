@@ -1,22 +1,22 @@
 //! The way through the house: packets go in, a [`Verdict`] comes out.
 //!
-//! Connections are judged when the capture has ended, because a verdict on one may need what all of them teach
-//! (the origin's idle timeout, its usual TTL). Until then only what is not clean is kept: a healthy connection is
-//! folded into the statistics as soon as it has ended.
+//! A connection is judged when it has ended. Where its verdict asks for what all connections teach (the origin's idle
+//! timeout, its usual TTL), the last word is said when the capture has ended. Until then only what is not clean is kept:
+//! a healthy connection is folded into the statistics as soon as it has ended. Who cannot wait has connections judged
+//! while they are open, by what is known then: [`Judging::AsDecided`].
 
+mod gathered;
 mod session;
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use crate::capture::{LinkType, Packet};
-use crate::detect::Scope;
-use crate::detect::observe::{Sight, Watchers};
-use crate::tcp::{self, MaxMemory, Roles, Table};
-use crate::timeline::{Capture, Direction, Edge, End, HalfOpen, PacketRef, Start, Timeline, Visibility};
+use crate::tcp::{MaxMemory, Roles, Table, Watch};
+use crate::timeline::{Edge, PacketRef, Time};
 use crate::tls::{KeyLog, TrustAnchors};
-use crate::verdict::{Verdict, judge};
+use crate::verdict::{Incident, Verdict};
 use crate::wire::{Decoded, Decoder, Reason};
+use gathered::Gathered;
 use session::Session;
 
 /// Whether every connection's record is kept for the report, or only those that failed.
@@ -27,6 +27,20 @@ pub enum Records {
     OfIncidents,
     /// All of them.
     OfAll,
+}
+
+/// When a verdict is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Judging {
+    /// With everything that the capture teaches.
+    #[default]
+    WithHindsight,
+    /// As soon as what was seen decides it, for who cannot wait for an end. Memory is bounded: so many connections are
+    /// kept at one time, and of the incidents the latest.
+    AsDecided {
+        /// Connections that are kept.
+        connections: usize,
+    },
 }
 
 /// What an analysis goes by.
@@ -42,6 +56,8 @@ pub struct Options {
     pub trust: TrustAnchors,
     /// Which records to keep.
     pub records: Records,
+    /// When verdicts are given.
+    pub judging: Judging,
     /// What all connections together may take.
     pub max_memory: MaxMemory,
 }
@@ -55,45 +71,45 @@ pub struct Analysis {
     packets: u64,
     table: Table<Session>,
     findings: Gathered,
+    /// Time at which open connections were last looked at.
+    looked: Time,
 }
 
-/// What ended connections leave behind.
-struct Gathered {
-    edge: Edge,
-    records: Records,
-    capture: Capture,
-    watchers: Watchers,
-    suspects: Vec<Rc<Timeline>>,
-    kept: Vec<Rc<Timeline>>,
-    exchanges: u64,
-    exchanges_ok: u64,
-    keys_missing: u64,
-    half_open_given_up: u64,
-    given_up: u64,
+/// How far an analysis has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Packets taken.
+    pub packets: u64,
+    /// Connections seen.
+    pub connections: u64,
+    /// Connections that are open.
+    pub open: u64,
+    /// Exchanges of connections that have ended.
+    pub exchanges: u64,
+    /// Those of them that were complete and clean.
+    pub exchanges_ok: u64,
+    /// Connections that were given up to bound memory, those that were only being opened among them.
+    pub given_up: u64,
 }
 
 impl Analysis {
     /// An analysis that has seen nothing yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        let table = match options.judging {
+            Judging::WithHindsight => Table::new(options.roles, options.max_memory),
+            Judging::AsDecided { connections } => {
+                let connect_ns = (options.edge.connect_timeout_s * 1e9) as i64;
+                Table::watching(options.roles, options.max_memory, Watch { connect_ns, limit: connections })
+            }
+        };
         Self {
             decoder: Decoder::new(),
             unknown_links: BTreeMap::new(),
             packets: 0,
-            table: Table::new(options.roles, options.max_memory),
-            findings: Gathered {
-                edge: options.edge.clone(),
-                records: options.records,
-                capture: Capture::default(),
-                watchers: Watchers::default(),
-                suspects: Vec::new(),
-                kept: Vec::new(),
-                exchanges: 0,
-                exchanges_ok: 0,
-                keys_missing: 0,
-                half_open_given_up: 0,
-                given_up: 0,
-            },
+            table,
+            findings: Gathered::new(&options),
+            looked: Time::default(),
             options,
         }
     }
@@ -101,7 +117,7 @@ impl Analysis {
     /// Takes the next packet of the merged input.
     pub fn packet(&mut self, packet: &Packet<'_>) {
         let at = PacketRef { number: packet.number, time: packet.time };
-        let capture = &mut self.findings.capture;
+        let capture = self.findings.capture();
         if self.packets == 0 {
             capture.first = packet.time;
         }
@@ -122,6 +138,44 @@ impl Analysis {
             }
             Decoded::Other(_) => {}
         }
+        if packet.time.nanos_since(self.looked) >= LOOK_NS {
+            self.pass(packet.time);
+        }
+    }
+
+    /// Time has come to `now` without a packet: what only silence shows is judged. Without [`Judging::AsDecided`]
+    /// nothing is judged before the end.
+    pub fn pass(&mut self, now: Time) {
+        self.looked = now;
+        if self.options.judging == Judging::WithHindsight {
+            return;
+        }
+        let capture = self.findings.capture();
+        capture.last = capture.last.max(now);
+        let (keys, trust) = (&self.options.keys, &self.options.trust);
+        self.table.look(now, || Session::new(keys, trust), &mut self.findings);
+    }
+
+    /// The incidents that were decided since this was last asked for: each once, in the order of their decision.
+    pub fn decided(&mut self) -> Vec<Incident> {
+        self.findings.decided()
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing {
+            packets: self.packets,
+            connections: self.table.connections(),
+            open: self.table.open_connections(),
+            ..self.findings.standing()
+        }
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub fn so_far(&self) -> Verdict {
+        self.with_caveats(self.findings.verdict(self.table.connections()))
     }
 
     /// The link type of the packets, where not one of them could be decoded because of it.
@@ -138,12 +192,19 @@ impl Analysis {
 
     /// Judges what is left and says what was found.
     #[must_use]
-    pub fn finish(self) -> Verdict {
-        let connections = self.table.connections();
-        let mut findings = self.findings;
+    pub fn finish(mut self) -> Verdict {
+        self.close();
+        self.so_far()
+    }
+
+    /// Judges what is left, the capture being at its end: what is decided by that can be asked for once more.
+    pub fn close(&mut self) {
         let (keys, trust) = (&self.options.keys, &self.options.trust);
-        self.table.finish(|| Session::new(keys, trust), &mut findings);
-        let mut verdict = findings.verdict(connections);
+        self.table.finish(|| Session::new(keys, trust), &mut self.findings);
+        self.findings.close();
+    }
+
+    fn with_caveats(&self, mut verdict: Verdict) -> Verdict {
         let unknown = self.unknown_links.iter();
         verdict
             .caveats
@@ -154,122 +215,5 @@ impl Analysis {
     }
 }
 
-impl tcp::Records for Gathered {
-    fn ended(&mut self, line: Timeline) {
-        self.capture.learn(&line);
-        self.exchanges = self.exchanges.saturating_add(line.folded).saturating_add(line.exchanges.len() as u64);
-        let complete = line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
-        self.exchanges_ok = self.exchanges_ok.saturating_add(line.folded).saturating_add(complete);
-        self.keys_missing =
-            self.keys_missing.saturating_add(u64::from(line.tls.as_ref().is_some_and(|tls| tls.keys_missing)));
-        let given_up = match line.start {
-            Start::Unanswered => &mut self.half_open_given_up,
-            Start::Handshake | Start::MidStream | Start::Refused => &mut self.given_up,
-        };
-        *given_up = given_up.saturating_add(line.given_up.into());
-        let suspect = !line.given_up && is_suspect(&line);
-        if !suspect {
-            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
-        }
-        if !suspect && self.records == Records::OfIncidents {
-            return;
-        }
-        let line = Rc::new(line);
-        if suspect {
-            self.suspects.push(Rc::clone(&line));
-        }
-        if self.records == Records::OfAll {
-            self.kept.push(line);
-        }
-    }
-
-    fn given_up(&mut self, half_open: &HalfOpen) -> bool {
-        if self.records == Records::OfAll {
-            return false;
-        }
-        self.half_open_given_up = self.half_open_given_up.saturating_add(1);
-        self.capture.learn_half_open(half_open);
-        true
-    }
-}
-
-impl Gathered {
-    fn verdict(mut self, connections: u64) -> Verdict {
-        let mut incidents = Vec::new();
-        for line in std::mem::take(&mut self.suspects) {
-            let of_line = judge(&line, &self.capture, &self.edge);
-            let failed: Vec<Scope> = of_line.iter().map(|incident| incident.finding.scope).collect();
-            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &failed });
-            let failed_but_complete = line.exchanges.iter().filter(|exchange| {
-                exchange.complete()
-                    && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
-            });
-            self.exchanges_ok = self.exchanges_ok.saturating_sub(failed_but_complete.count() as u64);
-            incidents.extend(of_line);
-        }
-        incidents.sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
-        self.kept.sort_by_key(|line| line.index);
-        Verdict {
-            observations: self.watchers.tell(&self.capture, &self.edge),
-            caveats: self.caveats(),
-            edge: self.edge,
-            connections,
-            exchanges: self.exchanges,
-            exchanges_ok: self.exchanges_ok,
-            incidents,
-            records: self.kept,
-        }
-    }
-
-    fn caveats(&self) -> Vec<String> {
-        let mut caveats = Vec::new();
-        if self.keys_missing > 0 {
-            caveats.push(format!("the key log holds no fitting secrets for {} TLS connections", self.keys_missing));
-        }
-        if self.half_open_given_up > 0 {
-            caveats.push(format!("{} half-open connections were given up to bound memory", self.half_open_given_up));
-        }
-        if self.given_up > 0 {
-            caveats.push(format!(
-                "{} open connections that had been silent for longest were given up to bound memory: nothing is said \
-                 of them (--max-memory)",
-                self.given_up
-            ));
-        }
-        caveats
-    }
-}
-
-/// True where a detector could find something: anything but clean exchanges between a handshake and a close.
-fn is_suspect(line: &Timeline) -> bool {
-    let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
-    let reset = matches!(line.end(), End::ResetByOrigin | End::ResetByEdge);
-    let closes = |direction: &Direction| direction.fins.len().saturating_add(direction.rsts.len());
-    let forged = closes(&line.direction.edge).saturating_add(closes(&line.direction.origin)) > 2;
-    let exchanges =
-        line.exchanges.iter().any(|exchange| !exchange.clean() && exchange.visibility != Visibility::Obscured);
-    let coded = line.exchanges.last().and_then(|last| last.response.as_ref());
-    let coded = coded.is_some_and(|response| matches!(response.coding, crate::timeline::Coding::Broken { .. }));
-    let tls = line.tls.as_ref().is_some_and(|tls| {
-        tls.alerts.iter().any(|alert| alert.description.is_none_or(|d| !d.is_close()))
-            || tls.not_tls.is_some()
-            || (tls.handshake_done.is_none() && !tls.joined_late)
-    });
-    let h2 = line.h2.as_ref().is_some_and(|h2| {
-        !h2.deviations.is_empty() || h2.spoken_instead.is_some() || !h2.resets.is_empty() || !h2.goaways.is_empty()
-    });
-    let large = line.exchanges.iter().filter_map(|exchange| exchange.response.as_ref());
-    let large = large.map(|response| response.head_bytes.max(response.largest_field)).max();
-    broken_start
-        || reset
-        || forged
-        || exchanges
-        || coded
-        || tls
-        || h2
-        || large.is_some_and(|bytes| bytes > 8 * 1024)
-        || !line.unsolicited.is_empty()
-        || !line.unreachable.is_empty()
-        || line.direction.edge.stuck.is_some()
-        || line.direction.origin.stuck.is_some()
-}
+/// Time between two looks at open connections.
+const LOOK_NS: i64 = 50_000_000;

@@ -11,6 +11,7 @@ use crate::tls::{self, KeyLog, Probe, TrustAnchors};
 const BANNER_LIMIT: usize = 1024;
 
 /// What is spoken on a connection.
+#[derive(Clone)]
 pub(super) struct Session {
     spoken: Spoken,
     http: Http,
@@ -18,6 +19,7 @@ pub(super) struct Session {
     trust: TrustAnchors,
 }
 
+#[derive(Clone)]
 enum Spoken {
     /// Too little was seen; this is it.
     Undecided(Vec<Step>),
@@ -28,6 +30,7 @@ enum Spoken {
 }
 
 /// What TCP handed on before it was clear for whom.
+#[derive(Clone)]
 enum Step {
     Data(Peer, Vec<u8>, Mark),
     Gap(Peer, u64, Mark),

@@ -41,6 +41,14 @@ pub enum CaptureError {
         /// What libpcap says.
         reason: String,
     },
+    /// An interface that is not there, or that this process may not take packets from.
+    #[error("{name}: {reason}: `pcap520 live -D` lists the interfaces; taking packets needs root or CAP_NET_RAW")]
+    Interface {
+        /// The name that was given.
+        name: String,
+        /// What libpcap says.
+        reason: String,
+    },
     /// A folder that holds no capture.
     #[error("{}: no file in this folder is a capture (pcap or pcapng, also in gzip or zstd)", path.display())]
     NoCaptures {

@@ -107,6 +107,13 @@ impl<W: Write> Writer<W> {
     }
 }
 
+impl Writer<Vec<u8>> {
+    /// Takes what was written since the last call: whole blocks.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+}
+
 /// code (2), length (2), value padded to 4 bytes; nothing for an empty value
 fn option(body: &mut Vec<u8>, code: u16, value: &[u8]) {
     let value = whole_characters(value, MAX_OPTION_BYTES);

@@ -38,6 +38,42 @@ pub enum Error {
         /// What is wrong with it.
         source: TlsError,
     },
+    /// Nothing to watch.
+    #[error("name an interface with -i, such as -i eth0 or -i any; `pcap520 live -D` lists them")]
+    NoInterface,
+    /// A user that this host does not have.
+    #[error("{name}: no such user; name one with --user that may read and write what is named")]
+    UnknownUser {
+        /// The name as it was given.
+        name: String,
+    },
+    /// Root is to be given up for root.
+    #[error("it would go on as root; name another user with --user, or say --no-sandbox if you must")]
+    StaysRoot,
+    /// A privilege that cannot be given up.
+    #[error("{step}: {reason}; --no-sandbox goes on without giving up privileges")]
+    Sandbox {
+        /// What was tried.
+        step: &'static str,
+        /// Why it failed.
+        reason: String,
+    },
+    /// The address of the metrics cannot be listened on.
+    #[error("{address}: cannot serve metrics: {source}; name another address with --metrics")]
+    Metrics {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A folder that cannot be recorded to.
+    #[error("{}: cannot record there: {source}; name another folder with --record", path.display())]
+    Unrecordable {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// Standard input is a terminal.
     #[error("standard input is a terminal; pipe a capture into it, or name a file in place of -")]
     TerminalInput,

@@ -8,7 +8,7 @@ use super::options::{EdgeArgs, InputArgs, Profile, SelectionArgs};
 use super::progress::Progress;
 use super::units::Server;
 use super::{Error, machine, names};
-use crate::analysis::{Analysis, Options, Records};
+use crate::analysis::{Analysis, Judging, Options, Records};
 use crate::capture::{Filter, Input, Item, Packet, Summary};
 use crate::report::{Selection, Source};
 use crate::tcp::{MaxMemory, Roles};
@@ -48,6 +48,19 @@ impl Job {
         })
     }
 
+    /// Packets that come from elsewhere.
+    pub(super) fn live(ca: Vec<PathBuf>, server: Option<Server>, edge: &EdgeArgs) -> Result<Self, Error> {
+        Ok(Self {
+            inputs: Vec::new(),
+            filter: None,
+            keylogs: Vec::new(),
+            ca: readable(ca, "name a PEM file that can be read, or leave --ca out")?,
+            server,
+            edge: profile(edge),
+            max_memory: MaxMemory::default(),
+        })
+    }
+
     /// Reads every packet of the input into an analysis, and lets `look` see each.
     pub(super) fn analyse(
         &self,
@@ -56,7 +69,7 @@ impl Job {
         talk: Talk,
         look: &mut dyn FnMut(&Packet<'_>),
     ) -> Result<(Verdict, Vec<Source>), Error> {
-        let mut analysis = Analysis::new(self.options(key_logs, records)?);
+        let mut analysis = Analysis::new(self.options(key_logs, records, Judging::WithHindsight)?);
         let input = self.read(talk, |item| {
             match item {
                 Item::Secrets(key_log) => analysis.secrets(key_log),
@@ -102,7 +115,8 @@ impl Job {
         self.keylogs.iter().map(|path| read(path, "name the key log that the edge or the origin wrote")).collect()
     }
 
-    fn options(&self, key_logs: &[Vec<u8>], records: Records) -> Result<Options, Error> {
+    /// What an analysis goes by.
+    pub(super) fn options(&self, key_logs: &[Vec<u8>], records: Records, judging: Judging) -> Result<Options, Error> {
         let keys = KeyLog::new();
         key_logs.iter().for_each(|text| keys.add(text));
         let mut trust = TrustAnchors::bundled();
@@ -112,7 +126,7 @@ impl Job {
         }
         let roles =
             self.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
-        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, max_memory: self.max_memory })
+        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, judging, max_memory: self.max_memory })
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod explain;
 mod extract;
 mod job;
+mod live;
 mod machine;
 mod man;
 mod names;
@@ -69,6 +70,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Analyze(Box<analyze::Args>),
+    Live(Box<live::Args>),
     Extract(Box<extract::Args>),
     Explain(explain::Args),
     Completions(completions::Args),
@@ -80,6 +82,7 @@ impl Command {
     fn run(self) -> Result<u8, Error> {
         match self {
             Self::Analyze(args) => analyze::run(*args),
+            Self::Live(args) => live::run(*args),
             Self::Extract(args) => extract::run(*args),
             Self::Explain(args) => explain::run(&args),
             Self::Completions(args) => completions::run(&args),
@@ -98,6 +101,7 @@ Examples:
   pcap520 analyze capture.pcap
   pcap520 analyze --keylog keys.txt --format json -o report.json capture.pcapng
   tcpdump -i any -w - tcp port 80 | pcap520 analyze -
+  pcap520 live -i eth0
   pcap520 analyze --format html -o report.html capture.pcap
   pcap520 extract -o incidents.pcapng capture.pcap
   pcap520 explain keepalive-race

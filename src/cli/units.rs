@@ -35,6 +35,52 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     }
 }
 
+/// How much a recorder keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// Nanoseconds.
+    pub nanos: i64,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
+
+/// `10m`, `2G`, `10m,2G`: a time (s, m, h, d), a size (K, M, G), or both. What is not named is not bounded by it, but
+/// the size, which has a default.
+pub(super) fn keep(text: &str) -> Result<Keep, String> {
+    let mut keep = Keep { nanos: i64::MAX, bytes: DEFAULT_BYTES };
+    for part in text.split(',').map(str::trim) {
+        let end = part.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(part.len());
+        let (number, unit) = part.split_at(end);
+        let number: Option<u64> = number.trim().parse().ok().filter(|&number| number > 0);
+        let size = |factor: u64| number.and_then(|number| number.checked_mul(factor));
+        let time = |factor: u64| size(factor).and_then(|s| i64::try_from(s).ok()?.checked_mul(1_000_000_000));
+        let (bytes, nanos) = match unit {
+            "K" | "k" | "KiB" => (size(1 << 10), None),
+            "M" | "MiB" => (size(1 << 20), None),
+            "G" | "g" | "GiB" => (size(1 << 30), None),
+            "s" => (None, time(1)),
+            "m" => (None, time(60)),
+            "h" => (None, time(3_600)),
+            "d" => (None, time(86_400)),
+            _ => (None, None),
+        };
+        match (bytes, nanos) {
+            (Some(bytes), _) if bytes >= LEAST_BYTES => keep.bytes = bytes,
+            (_, Some(nanos)) => keep.nanos = nanos,
+            _ => {
+                return Err("give a time (30s, 10m, 1h), a size of at least 64K (500M, 2G), or both: 10m,2G".to_owned());
+            }
+        }
+    }
+    Ok(keep)
+}
+
+/// What a recorder keeps where only a time is named.
+const DEFAULT_BYTES: u64 = 1 << 30;
+
+/// Less than this is no ring.
+const LEAST_BYTES: u64 = 64 << 10;
+
 /// An origin: its address, and its port where one is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -82,6 +128,17 @@ mod tests {
         );
         for wrong in ["", "0", "-1", "1.5k", "k", "99999999999999999999", "18446744073709551615k"] {
             assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_a_time_a_size_or_both() {
+        let minutes = 60 * 1_000_000_000;
+        assert_eq!(keep("10m,2G"), Ok(Keep { nanos: 10 * minutes, bytes: 2 << 30 }));
+        assert_eq!(keep("500M"), Ok(Keep { nanos: i64::MAX, bytes: 500 << 20 }));
+        assert_eq!(keep("1h"), Ok(Keep { nanos: 60 * minutes, bytes: 1 << 30 }));
+        for wrong in ["", "10", "m", "0m", "1K", "10m,", "99999999999999999999G", "9999999999999d"] {
+            assert!(keep(wrong).is_err(), "{wrong}");
         }
     }
 

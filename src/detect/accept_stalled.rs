@@ -63,15 +63,10 @@ fn never_acknowledged(case: &Case<'_>) -> Option<Finding> {
 /// established and never served.
 fn syn_dropped(case: &Case<'_>) -> Option<Finding> {
     let line = case.line;
-    let origin = case.capture.origins.get(&line.endpoint.origin)?;
     let (first, last) = (line.connect.syns.first()?, line.connect.syns.last()?);
     let unanswered = line.start == Start::Unanswered && line.connect.syn_acks.is_empty() && line.connect.syns.len() > 1;
-    if !unanswered
-        || case.syn_vantage() != Vantage::Origin
-        || origin.unserved == 0
-        || origin.heard == 0
-        || case.capture.flooded()
-    {
+    let origin = unanswered.then(|| case.origin()).flatten()?;
+    if case.syn_vantage() != Vantage::Origin || origin.unserved == 0 || origin.heard == 0 || case.capture().flooded() {
         return None;
     }
     let times = line.connect.syns.len();

@@ -1,5 +1,7 @@
 //! One connection with what surrounds it, and the questions that many detectors ask of it.
 
+use std::cell::Cell;
+
 use crate::timeline::{
     Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Timeline, Vantage, Visibility,
 };
@@ -7,14 +9,14 @@ use crate::timeline::{
 use super::{Confidence, Evidence};
 
 /// What a detector judges.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Case<'a> {
     /// The connection.
     pub line: &'a Timeline,
-    /// The capture that it belongs to.
-    pub capture: &'a Capture,
     /// The edge that is assumed.
     pub edge: &'a Edge,
+    capture: &'a Capture,
+    asked: Cell<bool>,
 }
 
 /// What the edge did after a response that breaks a rule: often the only witness of what it made of it.
@@ -29,6 +31,26 @@ pub enum Reaction {
 }
 
 impl<'a> Case<'a> {
+    /// The case of one connection of a capture.
+    #[must_use]
+    pub fn new(line: &'a Timeline, capture: &'a Capture, edge: &'a Edge) -> Self {
+        Self { line, edge, capture, asked: Cell::new(false) }
+    }
+
+    /// The capture that it belongs to. Whoever asks for it makes the verdict wait for the end of the capture: ask for
+    /// nothing that the connection itself can tell.
+    #[must_use]
+    pub fn capture(&self) -> &'a Capture {
+        self.asked.set(true);
+        self.capture
+    }
+
+    /// True where the capture was asked for.
+    #[must_use]
+    pub fn asked_the_capture(&self) -> bool {
+        self.asked.get()
+    }
+
     /// Exchanges whose response did not become complete, though all that came of them could be seen and the
     /// edge had not cancelled them.
     pub fn unfinished(&self) -> impl Iterator<Item = &'a Exchange> {
@@ -106,7 +128,7 @@ impl<'a> Case<'a> {
     /// What is known of the origin from all its connections.
     #[must_use]
     pub fn origin(&self) -> Option<&'a OriginFacts> {
-        self.capture.origins.get(&self.line.endpoint.origin)
+        self.capture().origins.get(&self.line.endpoint.origin)
     }
 
     /// True where the connection is one that an edge makes: to a web port, or to a server that speaks HTTP or TLS
@@ -114,14 +136,14 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn is_web_traffic(&self) -> bool {
         let origin = self.line.endpoint.origin;
-        origin.is_web_port() || self.capture.origins.get(&origin).is_some_and(|facts| facts.web)
+        origin.is_web_port() || self.capture().origins.get(&origin).is_some_and(|facts| facts.web)
     }
 
     /// The place of the capture, where only SYNs were seen of this connection: what other connections to the
     /// same server say, or else that SYNs which have passed a router were most likely taken at the origin.
     #[must_use]
     pub fn syn_vantage(&self) -> Vantage {
-        let known = self.capture.origins.get(&self.line.endpoint.origin).map(|facts| facts.vantage);
+        let known = self.capture().origins.get(&self.line.endpoint.origin).map(|facts| facts.vantage);
         match known {
             Some(vantage) if vantage != Vantage::Unknown => vantage,
             _ => self.line.vantage,

@@ -17,7 +17,7 @@ const ONE_SYN_SILENCE_S: f64 = 5.0;
 /// SYN repeated and never answered, or SYN-ACKs that never get their ACK.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let line = case.line;
-    if line.start != Start::Unanswered || line.given_up || !line.unreachable.is_empty() || case.capture.flooded() {
+    if line.start != Start::Unanswered || line.given_up || !line.unreachable.is_empty() || case.capture().flooded() {
         return Vec::new();
     }
     // Where the origin's packets take another way, its answers are not in the capture.
@@ -27,7 +27,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let (Some(first), Some(last)) = (line.connect.syns.first(), line.connect.syns.last()) else { return Vec::new() };
     let repeated = later(&line.connect.syns) || later(&line.connect.syn_acks);
     // A SYN-ACK that nobody repeats has arrived: its ACK is missing in the capture only.
-    let silent = line.connect.syn_acks.is_empty() && case.capture.last.seconds_since(first.time) >= ONE_SYN_SILENCE_S;
+    let silent = line.connect.syn_acks.is_empty() && case.capture().last.seconds_since(first.time) >= ONE_SYN_SILENCE_S;
     if !case.is_web_traffic() || (!repeated && !silent) {
         return Vec::new();
     }

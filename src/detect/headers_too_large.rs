@@ -15,7 +15,8 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     for exchange in &case.line.exchanges {
         let Some(response) = &exchange.response else { continue };
         let reaction = case.reaction(exchange);
-        if matches!(reaction, Reaction::CarriedOn(_)) {
+        let within = response.largest_field <= case.edge.header_limit && response.head_bytes <= case.edge.headers_limit;
+        if within || matches!(reaction, Reaction::CarriedOn(_)) {
             continue;
         }
         let taken = case.origin().map_or((0, 0), |origin| (origin.taken_field, origin.taken_head));

@@ -77,7 +77,7 @@ fn close_evidence(case: &Case<'_>, exchange: &Exchange, close: PacketRef, by: &s
 
 fn closed_unread(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { return None };
-    let timeout = case.capture.origins.get(&case.line.endpoint.origin)?.idle_timeout_s()?;
+    let timeout = case.capture().origins.get(&case.line.endpoint.origin)?.idle_timeout_s()?;
     let since = case.idle_since(exchange)?;
     let idle = rst.packet.time.nanos_since(since.time);
     let off = (idle as f64 - timeout * 1e9).abs();
@@ -103,7 +103,7 @@ fn closed_unread(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
 
 /// What all idle closes say of the origin's idle timeout, as an insertion.
 fn learned(case: &Case<'_>) -> String {
-    let timeout = case.capture.origins.get(&case.line.endpoint.origin).and_then(|origin| {
+    let timeout = case.capture().origins.get(&case.line.endpoint.origin).and_then(|origin| {
         let seconds = origin.idle_timeout_s()?;
         Some(format!(" (its idle timeout is {seconds:.3} s, by {} idle closes)", origin.idle_closes.len()))
     });

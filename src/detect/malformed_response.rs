@@ -39,17 +39,15 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
 /// True where the edge could live with it: what RFC 9112 forbids but the edge's parser takes counts only where
 /// the edge left.
 fn taken(case: &Case<'_>, response: &Response, deviation: &Deviation, reaction: Reaction) -> bool {
-    let before = || (deviation.rule, deviation.words().to_vec());
-    if case.origin().is_some_and(|origin| origin.taken.contains(&before())) {
-        return true;
-    }
     let tolerated = case.edge.tolerates.contains(&deviation.rule);
-    match reaction {
+    let here = match reaction {
         Reaction::CarriedOn(_) => true,
         // A FIN after a whole response is how every connection ends: no complaint about what edges take.
         Reaction::Left(packet) => tolerated && response.end.is_some() && !case.is_reset(packet),
         Reaction::Unknown => tolerated,
-    }
+    };
+    let before = || (deviation.rule, deviation.words().to_vec());
+    here || case.origin().is_some_and(|origin| origin.taken.contains(&before()))
 }
 
 fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: Cause, reaction: Reaction) -> Finding {

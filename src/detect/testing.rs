@@ -196,7 +196,7 @@ impl Told {
 
     /// What a detector makes of it.
     pub(super) fn found_by(&self, detect: fn(&Case<'_>) -> Vec<Finding>) -> Vec<Finding> {
-        detect(&Case { line: &self.line, capture: &self.capture, edge: &self.edge })
+        detect(&Case::new(&self.line, &self.capture, &self.edge))
     }
 
     /// The causes that a detector finds.

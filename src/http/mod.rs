@@ -20,12 +20,13 @@ const H2_BYTES: usize = 16 * 1024;
 const UNDECIDED_LIMIT: usize = 8 * 1024;
 
 /// The HTTP layer of one connection.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Http {
     wing: Wing,
 }
 
 /// What is spoken.
+#[derive(Clone)]
 enum Wing {
     /// Not known yet: what was seen so far.
     Undecided(Vec<Step>),
@@ -45,6 +46,7 @@ impl Default for Wing {
     }
 }
 
+#[derive(Clone)]
 enum Step {
     Data(Peer, Vec<u8>, Mark),
     End(Peer, Mark),

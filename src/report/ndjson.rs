@@ -12,18 +12,69 @@ use super::json::write_line;
 /// # Errors
 /// What `out` fails with.
 pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
-    document.captures.iter().try_for_each(|capture| write_line(&Line::Capture(capture), out))?;
-    document.incidents.iter().try_for_each(|incident| write_line(&Line::Incident(&incident), out))?;
-    document.observations.iter().try_for_each(|observation| write_line(&Line::Observation(observation), out))?;
-    document.connections.iter().try_for_each(|connection| write_line(&Line::Connection(&connection), out))?;
-    let closing = Closing {
-        schema: document.schema,
-        tool: &document.tool,
-        edge: &document.edge,
-        summary: &document.summary,
-        caveats: &document.caveats,
-    };
-    write_line(&Line::Summary(closing), out)
+    let lines = Lines::default();
+    document.captures.iter().try_for_each(|capture| lines.line(Line::Capture(capture), out))?;
+    document.incidents.iter().try_for_each(|incident| lines.incident(&incident, out))?;
+    lines.conclusion(document, out)
+}
+
+/// Lines that are written as soon as each is known.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    origin_name: Option<String>,
+}
+
+impl Lines {
+    /// Lines that each name the origin that they are from (`origin_name`).
+    #[must_use]
+    pub fn new(origin_name: Option<String>) -> Self {
+        Self { origin_name }
+    }
+
+    /// Writes an incident.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    pub fn incident(&self, incident: &Incident, out: &mut dyn Write) -> io::Result<()> {
+        self.line(Line::Incident(incident), out)
+    }
+
+    /// Writes what can be said at the end only: everything but the incidents.
+    ///
+    /// # Errors
+    /// What `out` fails with.
+    pub fn end(&self, document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
+        document.captures.iter().try_for_each(|capture| self.line(Line::Capture(capture), out))?;
+        self.conclusion(document, out)
+    }
+
+    fn conclusion(&self, document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
+        document.observations.iter().try_for_each(|observation| self.line(Line::Observation(observation), out))?;
+        document.connections.iter().try_for_each(|connection| self.line(Line::Connection(&connection), out))?;
+        let closing = Closing {
+            schema: document.schema,
+            tool: &document.tool,
+            edge: &document.edge,
+            summary: &document.summary,
+            caveats: &document.caveats,
+        };
+        self.line(Line::Summary(closing), out)
+    }
+
+    fn line(&self, line: Line<'_>, out: &mut dyn Write) -> io::Result<()> {
+        match self.origin_name.as_deref() {
+            Some(origin_name) => write_line(&Named { line, origin_name }, out),
+            None => write_line(&line, out),
+        }
+    }
+}
+
+/// A line, and whose it is.
+#[derive(Serialize)]
+struct Named<'a> {
+    #[serde(flatten)]
+    line: Line<'a>,
+    origin_name: &'a str,
 }
 
 /// One line.

@@ -46,4 +46,10 @@ pub trait Records {
     /// A connection that is only being opened has to be given up (memory bound). True where this is all that is
     /// wanted of it; otherwise its record comes to [`Records::ended`].
     fn given_up(&mut self, half_open: &HalfOpen) -> bool;
+
+    /// The record of a connection that is still open, as it would be if the capture ended now
+    /// ([`super::Table::look`]).
+    fn looked(&mut self, line: Timeline) {
+        drop(line);
+    }
 }

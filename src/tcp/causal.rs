@@ -16,7 +16,7 @@ const WAITING_BYTES: usize = 256 * 1024;
 const WAITING_PIECES: usize = 256;
 
 /// The layers above, and what waits before them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Causal<A> {
     pub(super) app: A,
     waiting: VecDeque<Waiting>,
@@ -26,14 +26,14 @@ pub(super) struct Causal<A> {
 }
 
 /// What `from` said when it had read the other stream up to `until`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     from: Peer,
     until: u64,
     piece: Kept,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kept {
     Data(Box<[u8]>, Mark),
     Gap(u64, Mark),

@@ -27,7 +27,7 @@ const CONNECTION_BYTES: u64 = 4 * 1024;
 const EXCHANGE_BYTES: usize = 1024;
 
 /// One connection: its record, its two streams, and the layers above.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Connection<A> {
     pub(super) line: Timeline,
     above: Causal<A>,
@@ -45,7 +45,7 @@ pub(super) struct Connection<A> {
 }
 
 /// What is on its way from one side.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Flight {
     /// The segment that was sent while nothing else waited for an acknowledgment.
     first: Option<PacketRef>,

@@ -20,7 +20,7 @@ const ID_STEP: u16 = 64;
 const ID_TRUST: u32 = 3;
 
 /// The header fields of one sender's segments over time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Habits {
     ttl: Option<u8>,
     ttl_count: u32,

@@ -8,12 +8,12 @@ use crate::wire::Segment;
 const LETTERS: usize = 64;
 
 /// What has been written of both sides.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct History {
     side: ByPeer<Written>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Written {
     /// A bit for each of the letters that are written once.
     once: u8,

@@ -21,8 +21,10 @@ mod table;
 #[cfg(test)]
 mod testing;
 mod vantage;
+mod watch;
 
 pub use application::{Application, Records};
 pub use memory::MaxMemory;
 pub use roles::Roles;
 pub use table::Table;
+pub use watch::Watch;

@@ -43,7 +43,7 @@ pub(super) enum Reason {
 }
 
 /// Both directions of one connection.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Analysis {
     side: ByPeer<Side>,
     last_syn: Option<PacketRef>,
@@ -51,7 +51,7 @@ pub(super) struct Analysis {
 }
 
 /// What was seen of one sender.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Side {
     /// The number of its SYN, or the one before its first segment.
     initial: Option<SeqNumber>,

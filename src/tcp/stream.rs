@@ -70,7 +70,7 @@ impl Payload<'_> {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     offset: u64,
     bytes: Box<[u8]>,
@@ -94,7 +94,7 @@ impl Held {
 }
 
 /// The state of one stream.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Stream {
     /// Sequence number of offset 0.
     base: Option<SeqNumber>,

@@ -7,8 +7,9 @@ use super::connection::Connection;
 use super::flow::{FlowKey, Flows};
 use super::gone::Gone;
 use super::knock::{Knock, Knocks};
-use super::memory::{MaxMemory, Watch};
+use super::memory::{self, MaxMemory};
 use super::roles::Roles;
+use super::watch::{Looks, Seen, Watch};
 use crate::timeline::{Endpoint, PacketRef, Peer, Time, Timeline, Unreachable};
 use crate::wire::{IcmpError, Segment};
 
@@ -20,33 +21,36 @@ const LINGER_NS: i64 = 10_000_000_000;
 const LINGER_LIMIT: usize = 1024;
 
 /// Connections that began with a SYN among which those that are only being opened are kept: a SYN flood holds no more.
-const HALF_OPEN_LIMIT: usize = 4096;
+pub(super) const HALF_OPEN_LIMIT: usize = 4096;
 
 /// The connections of a capture while it is read.
 pub struct Table<A> {
-    slots: Vec<Option<Slot<A>>>,
+    pub(super) slots: Vec<Option<Slot<A>>>,
     free: Vec<u32>,
     flows: Flows,
     last: Option<(FlowKey, u32)>,
     closed: VecDeque<Queued>,
     gone: Gone,
-    knocks: Knocks,
+    pub(super) knocks: Knocks,
     next_index: u32,
+    connections: u64,
     roles: Roles,
-    memory: Watch,
+    memory: memory::Watch,
+    pub(super) looks: Option<Looks>,
 }
 
-struct Slot<A> {
+pub(super) struct Slot<A> {
     key: FlowKey,
     /// Number of the connection.
-    index: u32,
+    pub(super) index: u32,
     /// It stands in the queue of closed ones.
     queued: bool,
-    stage: Stage<A>,
+    pub(super) seen: Seen,
+    pub(super) stage: Stage<A>,
 }
 
 /// How far a connection has come.
-enum Stage<A> {
+pub(super) enum Stage<A> {
     /// It is only being opened: its number among the knocks.
     Knocking(u64),
     Open(Box<Connection<A>>),
@@ -55,7 +59,7 @@ enum Stage<A> {
 impl<A: Application> Slot<A> {
     /// The connection, opened where it was only knocking.
     #[inline]
-    fn open(&mut self, knocks: &mut Knocks, app: impl Fn() -> A) -> Option<&mut Connection<A>> {
+    pub(super) fn open(&mut self, knocks: &mut Knocks, app: impl Fn() -> A) -> Option<&mut Connection<A>> {
         if let Stage::Knocking(number) = self.stage {
             self.stage = Stage::Open(knocks.let_in(number)?.connection(app()));
         }
@@ -76,11 +80,11 @@ impl<A: Application> Slot<A> {
 }
 
 /// A slot in a queue, with the index of the connection that it held then: slots are used again.
-#[derive(Clone, Copy)]
-struct Queued {
-    slot: u32,
-    index: u32,
-    since: Time,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Queued {
+    pub(super) slot: u32,
+    pub(super) index: u32,
+    pub(super) since: Time,
 }
 
 impl<A: Application> Table<A> {
@@ -96,15 +100,29 @@ impl<A: Application> Table<A> {
             gone: Gone::default(),
             knocks: Knocks::default(),
             next_index: 0,
+            connections: 0,
             roles,
-            memory: Watch::new(memory),
+            memory: memory::Watch::new(memory),
+            looks: None,
         }
+    }
+
+    /// An empty table that can be asked to [`Table::look`] at connections before their end.
+    #[must_use]
+    pub fn watching(roles: Roles, memory: MaxMemory, watch: Watch) -> Self {
+        Self { looks: Some(Looks::new(watch)), ..Self::new(roles, memory) }
+    }
+
+    /// Connections that are kept at this time, those that were closed a moment ago included.
+    #[must_use]
+    pub fn open_connections(&self) -> u64 {
+        self.slots.len().saturating_sub(self.free.len()) as u64
     }
 
     /// Connections seen so far.
     #[must_use]
     pub fn connections(&self) -> u64 {
-        u64::from(self.next_index)
+        self.connections
     }
 
     /// Takes one segment. `app` makes the layers above a new connection; `records` receives every connection
@@ -146,6 +164,9 @@ impl<A: Application> Table<A> {
             entry.queued = true;
             self.closed.push_back(Queued { slot, index: entry.index, since: packet.time });
         }
+        if self.looks.is_some() {
+            self.notice(slot, packet.time);
+        }
     }
 
     /// Takes an ICMP error that quotes a segment.
@@ -169,11 +190,15 @@ impl<A: Application> Table<A> {
                 mtu: error.mtu,
             },
         );
+        self.notice(slot, packet.time);
     }
 
     /// Ends every connection that is left, in order of their index.
-    pub fn finish(mut self, app: impl Fn() -> A, records: &mut impl Records) {
-        let mut left: Vec<_> = self.slots.drain(..).flatten().collect();
+    pub fn finish(&mut self, app: impl Fn() -> A, records: &mut impl Records) {
+        let mut left: Vec<_> = std::mem::take(&mut self.slots).into_iter().flatten().collect();
+        self.flows = Flows::default();
+        self.free = Vec::new();
+        self.last = None;
         left.sort_unstable_by_key(|slot| slot.index);
         for slot in left {
             if let Some(line) = slot.finish(&mut self.knocks, &app) {
@@ -204,7 +229,8 @@ impl<A: Application> Table<A> {
         records: &mut impl Records,
     ) {
         let index = self.next_index;
-        self.next_index = self.next_index.saturating_add(1);
+        self.next_index = self.next_index.wrapping_add(1);
+        self.connections = self.connections.saturating_add(1);
         let knock = Knock::of(index, packet, segment);
         let (stage, closed) = match &knock {
             Some(_) => (Stage::Knocking(self.knocks.next()), false),
@@ -217,9 +243,12 @@ impl<A: Application> Table<A> {
                 (Stage::Open(connection), closed)
             }
         };
-        let slot = self.place(Slot { key, index, queued: closed, stage });
+        let slot = self.place(Slot { key, index, queued: closed, seen: Seen::default(), stage });
         if closed {
             self.closed.push_back(Queued { slot, index, since: packet.time });
+        }
+        if self.looks.is_some() {
+            self.opened(Queued { slot, index, since: packet.time }, segment.flags.syn());
         }
         if segment.flags.syn() {
             self.knocks.push(slot, index, knock);
@@ -307,12 +336,16 @@ impl<A: Application> Table<A> {
         }
     }
 
-    fn held_by(&self, queued: Queued) -> Option<&Slot<A>> {
+    pub(super) fn held_by(&self, queued: Queued) -> Option<&Slot<A>> {
         self.slots.get(queued.slot as usize)?.as_ref().filter(|entry| entry.index == queued.index)
     }
 
+    pub(super) fn held_by_mut(&mut self, queued: Queued) -> Option<&mut Slot<A>> {
+        self.slots.get_mut(queued.slot as usize)?.as_mut().filter(|entry| entry.index == queued.index)
+    }
+
     #[inline]
-    fn retire(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
+    pub(super) fn retire(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
         while let Some(&oldest) = self.closed.front() {
             if self.closed.len() <= LINGER_LIMIT && now.nanos_since(oldest.since) < LINGER_NS {
                 return;
@@ -325,7 +358,7 @@ impl<A: Application> Table<A> {
         }
     }
 
-    fn remove(&mut self, slot: u32, app: &impl Fn() -> A, records: &mut impl Records) {
+    pub(super) fn remove(&mut self, slot: u32, app: &impl Fn() -> A, records: &mut impl Records) {
         if let Some(line) = self.take(slot).and_then(|entry| entry.finish(&mut self.knocks, app)) {
             records.ended(line);
         }
@@ -421,7 +454,7 @@ mod tests {
         let mut kept = Kept::default();
         let flood = (0..syns).map(|nth| segment(nth, SYN, nth, 0));
         let real = [answer(syns - 1, 900, syns), segment(syns - 1, ACK, syns, 901)];
-        let table = told(&mut kept, flood.chain(real));
+        let mut table = told(&mut kept, flood.chain(real));
         assert_eq!(table.connections(), u64::from(syns));
         assert_eq!(kept.given_up.len(), 10);
         assert_eq!((kept.given_up[0].syn.number, kept.given_up[0].packets), (1, 1));
@@ -465,7 +498,7 @@ mod tests {
     fn a_syn_that_is_repeated_is_one_connection() {
         let mut kept = Kept::default();
         let again = Segment { ip: Ip { id: Some(8), ..segment(1, SYN, 5, 0).ip }, ..segment(1, SYN, 5, 0) };
-        let table = told(&mut kept, [segment(1, SYN, 5, 0), again, segment(1, SYN, 77, 0)]);
+        let mut table = told(&mut kept, [segment(1, SYN, 5, 0), again, segment(1, SYN, 77, 0)]);
         assert_eq!(table.connections(), 2, "another sequence number is another connection");
         table.finish(Scribe::default, &mut kept);
         assert_eq!(kept.ended.iter().map(|line| line.connect.syns.len()).collect::<Vec<_>>(), [2, 1]);

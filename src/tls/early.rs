@@ -5,7 +5,7 @@ use super::keylog::{KeyLog, Label};
 use super::record::{Body, Record};
 
 /// The edge's early data, held until the origin's EncryptedExtensions say what becomes of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct EarlyData {
     held: Vec<(Record, Vec<u8>)>,
     bytes: usize,

@@ -31,7 +31,7 @@ impl Sealed {
 }
 
 /// The flights of both peers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Flights {
     /// Records of the edge before its Finished.
     edge: Vec<Sealed>,

@@ -10,7 +10,7 @@ use super::trust::TrustAnchors;
 use crate::timeline::{ByPeer, HandshakeMessage, HandshakePhase, PacketRef, Peer, ServerHello, Tls, TlsVersion};
 
 /// The handshake of one connection, as far as its messages could be read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Handshake {
     trust: TrustAnchors,
     /// The latest ClientHello.

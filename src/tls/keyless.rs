@@ -8,7 +8,7 @@ use super::record::ContentType;
 use crate::timeline::{CutRecord, Peer, Timeline};
 
 /// The part of a connection that is told without keys.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Keyless {
     flights: Flights,
     inferred: Option<Inferred>,

@@ -3,7 +3,7 @@
 use super::reader::Reader;
 
 /// The handshake messages of one peer: a record may hold several, and a message may span several records.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Messages {
     buffer: Vec<u8>,
     read: usize,

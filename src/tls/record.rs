@@ -3,7 +3,7 @@
 use crate::timeline::{CutRecord, Mark, PacketRef, Peer};
 
 /// The stream of one peer, cut into records. A body is kept only where somebody reads it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Records {
     state: State,
     /// The header that is being collected, or in `Search` the window that slides over the stream.
@@ -29,7 +29,7 @@ pub(super) struct Foreign {
 }
 
 /// What the next bytes belong to.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum State {
     /// The very first header of the stream.
     #[default]

@@ -23,7 +23,7 @@ use crate::timeline::{
 /// goes on to another [`Application`]: the mark of each piece is the packet that completed the record, and the
 /// stream offset of the record's first byte. Bytes that cannot be decrypted there become gaps, whose length is as
 /// near to the plain text's as record headers tell.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     keys: KeyLog,
     side: ByPeer<Side>,
@@ -34,7 +34,7 @@ pub struct Session {
 }
 
 /// The stream of one peer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Side {
     records: Records,
     messages: Messages,
@@ -54,7 +54,7 @@ struct Missing {
 }
 
 /// How the records of one peer are read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 enum Reading {
     /// They are not encrypted yet.
     #[default]

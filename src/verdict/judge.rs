@@ -12,10 +12,19 @@ struct Candidate {
     entry: &'static Entry,
 }
 
-/// Every incident of one connection, in the order of their first fault.
+/// The verdict on one connection.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Every incident, in the order of their first fault.
+    pub incidents: Vec<Incident>,
+    /// True where the verdict asked what other connections teach: what comes later may change it.
+    pub needs_hindsight: bool,
+}
+
+/// Judges one connection.
 #[must_use]
-pub fn judge(line: &Rc<Timeline>, capture: &Capture, edge: &Edge) -> Vec<Incident> {
-    let case = Case { line, capture, edge };
+pub fn judge(line: &Rc<Timeline>, capture: &Capture, edge: &Edge) -> Judged {
+    let case = Case::new(line, capture, edge);
     let mut candidates: Vec<Candidate> = DETECTORS
         .iter()
         .flat_map(|detector| (detector.detect)(&case))
@@ -30,7 +39,7 @@ pub fn judge(line: &Rc<Timeline>, capture: &Capture, edge: &Edge) -> Vec<Inciden
         }
     }
     incidents.sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
-    incidents
+    Judged { incidents, needs_hindsight: case.asked_the_capture() }
 }
 
 /// What failed. A connection that failed as a whole failed each exchange that it carried: whichever fault came

@@ -6,4 +6,4 @@ mod judge;
 
 pub use catalogue::{Catalogue, Entry, Fix, Layer};
 pub use incident::{Alternative, Incident, Verdict};
-pub use judge::judge;
+pub use judge::{Judged, judge};

@@ -30,7 +30,7 @@ impl Places {
 }
 
 /// A head that is not whole yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Partial {
     pub(super) bytes: Vec<u8>,
     pub(super) places: Places,

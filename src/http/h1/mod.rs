@@ -38,7 +38,7 @@ pub enum Recognised {
 const EARLY_LIMIT: usize = 4096;
 
 /// One HTTP/1 connection.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Http1 {
     requests: Requests,
     responses: Responses,

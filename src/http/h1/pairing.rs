@@ -8,7 +8,7 @@ use super::request::Asks;
 const KEPT: usize = 128;
 
 /// The state that both directions share.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Pairing {
     /// Number of the newest request.
     newest: u32,

@@ -4,7 +4,7 @@ use super::pairing::after;
 use crate::timeline::{Mark, Rule};
 
 /// Line ends that stand before a response, as far as they came.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Preamble {
     first: Option<Mark>,
     /// The last byte is a CR that no LF has followed yet.

@@ -8,12 +8,12 @@ use super::{Recognised, recognise_request};
 use crate::timeline::{Framing, Mark, Timeline, Visibility};
 
 /// Reads the requests of one connection.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Requests {
     state: State,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 enum State {
     /// Between two requests.
     #[default]
@@ -30,6 +30,7 @@ enum State {
 }
 
 /// A request whose head is not whole.
+#[derive(Clone)]
 struct Begun {
     partial: Partial,
     start: Mark,

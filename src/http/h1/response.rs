@@ -36,7 +36,7 @@ const SINGLETONS: [&str; 10] = [
 ];
 
 /// What the head says that the record does not hold.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Head {
     pub(super) framing: FramingFields,
     pub(super) coded: Option<CodedBody>,

@@ -16,7 +16,7 @@ use crate::timeline::{Close, Deviation, Framing, Interim, Mark, Peer, Response, 
 const KEPT_INTERIM: usize = 16;
 
 /// Reads the responses of one connection.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Responses {
     state: State,
     /// The body of the newest response, where it is coded.
@@ -31,7 +31,7 @@ pub(super) struct Responses {
     h2c: Option<Vec<(Vec<u8>, Mark)>>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 enum State {
     /// Between two responses.
     #[default]
@@ -47,6 +47,7 @@ enum State {
 }
 
 /// A response whose head is not whole.
+#[derive(Clone)]
 struct Begun {
     owner: Owner,
     asks: Asks,

@@ -6,6 +6,7 @@ use super::reader::{Kept, MAX_FIELDS, Reader};
 use crate::timeline::Mark;
 
 /// The header block of one direction.
+#[derive(Clone)]
 pub(super) struct HeaderBlock {
     open: Option<Opening>,
     bytes: MarkedBytes,

@@ -59,7 +59,7 @@ pub(super) enum Section {
 }
 
 /// A rule that a field breaks.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Offence {
     pub(super) rule: Rule,
     /// Where in the header block the field begins.
@@ -69,7 +69,7 @@ pub(super) struct Offence {
 }
 
 /// A response's header or trailer section.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ResponseHead {
     section: Section,
     pub(super) status: Option<u16>,

@@ -3,14 +3,14 @@
 use crate::timeline::{ByPeer, Peer, Time};
 
 /// What is counted on one connection.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Flood {
     resets: Rate,
     sent: ByPeer<Sent>,
 }
 
 /// What is counted of one peer's frames.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Sent {
     settings: Rate,
     pings: Rate,
@@ -69,7 +69,7 @@ impl Flood {
 }
 
 /// How often something happened, in all and at most within a second.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Rate {
     total: u64,
     second: Time,

@@ -6,7 +6,7 @@ use crate::timeline::Deviation;
 ///
 /// A capture can show DATA before the WINDOW_UPDATE that allowed it. So DATA beyond the window is remembered, and
 /// forgiven where the receiver makes room for it later: then it did not mind, or was asked in time.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Window {
     granted: u64,
     spent: u64,

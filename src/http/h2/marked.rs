@@ -53,7 +53,7 @@ pub(super) struct Run<'a> {
 }
 
 /// Bytes collected from several packets.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct MarkedBytes {
     bytes: Vec<u8>,
     pieces: Vec<Piece>,

@@ -37,6 +37,7 @@ use crate::timeline::{ByPeer, GoAway, H2Error, Mark, NotH2, Peer, Spoken, Stream
 /// Both directions of one HTTP/2 connection.
 ///
 /// Facts go to `line.exchanges`, one exchange a stream, and to `line.h2`.
+#[derive(Clone)]
 pub struct Http2 {
     side: ByPeer<Side>,
     streams: Streams,
@@ -53,6 +54,7 @@ pub struct Http2 {
 }
 
 /// What one peer sends.
+#[derive(Clone)]
 struct Side {
     reader: Reader,
     decoder: Decoder,

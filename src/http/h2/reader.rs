@@ -20,6 +20,7 @@ pub(super) enum Event {
 }
 
 /// Takes one direction's stream apart.
+#[derive(Clone)]
 pub(super) struct Reader {
     state: State,
     /// The header of the frame that came last.
@@ -51,6 +52,7 @@ pub(super) enum Kept {
     Holed,
 }
 
+#[derive(Clone)]
 enum State {
     /// This many bytes of the preface have come.
     Preface(usize),

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::frame::DEFAULT_MAX_FRAME_SIZE;
 
 /// The settings of one peer. While a SETTINGS frame is not acknowledged, either value may be in force.
+#[derive(Clone)]
 pub(super) struct Settings {
     acknowledged: Values,
     announced: VecDeque<Values>,

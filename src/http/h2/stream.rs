@@ -7,6 +7,7 @@ use super::flow::Window;
 use crate::timeline::{ByPeer, Deviation, Peer};
 
 /// A stream that the edge opened and that is not closed.
+#[derive(Clone)]
 pub(super) struct Stream {
     /// The edge has sent END_STREAM.
     pub(super) request_ended: bool,
@@ -100,6 +101,7 @@ pub(super) enum Closed {
 }
 
 /// All streams of a connection.
+#[derive(Clone)]
 pub(super) struct Streams {
     open: BTreeMap<u32, Stream>,
     closed: VecDeque<(u32, Closed)>,

@@ -59,6 +59,11 @@ impl Extract {
         }
     }
 
+    /// Takes a packet that is of interest for another reason.
+    pub fn take(&mut self, number: u64) {
+        self.packets.numbers.insert(number);
+    }
+
     /// Keeps those lines of a key log that are about the connections of the incidents.
     pub fn secrets(&mut self, key_log: &[u8]) {
         let lines = key_log.split(|&byte| byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());

@@ -10,15 +10,9 @@ use crate::report::excerpt::excerpt;
 use crate::report::numbers::{count, thousands};
 use crate::report::plain::shortened;
 
-/// The whole incident, as number `nth` of `all`.
-pub(super) fn write(
-    page: &mut Page<'_>,
-    incident: &Incident,
-    nth: usize,
-    all: usize,
-    detail: Detail,
-) -> io::Result<()> {
-    rule(page, &format!("{nth} of {all}"), &incident.id)?;
+/// The whole incident, under the name of its `place` among all.
+pub(super) fn write(page: &mut Page<'_>, incident: &Incident, place: &str, detail: Detail) -> io::Result<()> {
+    rule(page, place, &incident.id)?;
     heading(page, incident)?;
     page.blank()?;
     page.row(&Row::new(0).text(Tone::Plain, &incident.summary))?;

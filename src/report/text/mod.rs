@@ -49,6 +49,16 @@ pub fn write(document: &Document<'_>, style: Style, out: &mut dyn Write) -> io::
     cautions(&mut page, document)
 }
 
+/// Writes one incident ahead of the document, as the `nth` of those that are still to come.
+///
+/// # Errors
+/// What `out` fails with.
+pub fn write_incident(incident: &Incident, nth: usize, style: Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut page = Page::new(out, style.width, style.palette);
+    let time = incident.fault.time.to_the_second();
+    incident::write(&mut page, incident, &format!("{nth}, {time} UTC"), style.detail)
+}
+
 /// How many incidents in how much traffic, and the most frequent causes.
 fn headline(page: &mut Page<'_>, document: &Document<'_>) -> io::Result<()> {
     let summary = &document.summary;
@@ -203,13 +213,13 @@ fn incidents(page: &mut Page<'_>, document: &Document<'_>, groups: &[Group], det
     let all = document.incidents.len();
     if detail == Detail::Full {
         return (document.incidents.iter().zip(1..))
-            .try_for_each(|(incident, nth)| incident::write(page, &incident, nth, all, detail));
+            .try_for_each(|(incident, nth)| incident::write(page, &incident, &format!("{nth} of {all}"), detail));
     }
     for group in groups.iter().take(IN_FULL) {
         let told = if group.members.len() > ALIKE { 1 } else { ALIKE };
         for &index in group.members.iter().take(told) {
             let Some(incident) = document.incidents.get(index) else { continue };
-            incident::write(page, &incident, index + 1, all, detail)?;
+            incident::write(page, &incident, &format!("{} of {all}", index + 1), detail)?;
         }
         if group.members.len() > ALIKE {
             incident::write_alike(page, document, group)?;

@@ -1,5 +1,7 @@
 //! Authenticated decryption: one interface for the AEAD algorithms.
 
+use std::rc::Rc;
+
 use aes::{Aes128, Aes256};
 use aes_gcm::aead::array::typenum::Unsigned;
 use aes_gcm::aead::consts::{U8, U12, U16};
@@ -22,7 +24,7 @@ pub(super) trait Unseal {
 }
 
 /// The algorithm with its key; none where the key has the wrong length.
-pub(super) fn with_key(aead: Aead, key: &[u8]) -> Option<Box<dyn Unseal>> {
+pub(super) fn with_key(aead: Aead, key: &[u8]) -> Option<Rc<dyn Unseal>> {
     match aead {
         Aead::Gcm(AesKey::Aes128) => boxed::<Aes128Gcm>(key),
         Aead::Gcm(AesKey::Aes256) => boxed::<Aes256Gcm>(key),
@@ -37,8 +39,8 @@ pub(super) fn with_key(aead: Aead, key: &[u8]) -> Option<Box<dyn Unseal>> {
 /// Bytes of a nonce.
 pub(super) const NONCE_LEN: usize = 12;
 
-fn boxed<A: KeyInit + Unseal + 'static>(key: &[u8]) -> Option<Box<dyn Unseal>> {
-    Some(Box::new(A::new_from_slice(key).ok()?))
+fn boxed<A: KeyInit + Unseal + 'static>(key: &[u8]) -> Option<Rc<dyn Unseal>> {
+    Some(Rc::new(A::new_from_slice(key).ok()?))
 }
 
 impl<A: AeadInOut + AeadCore<NonceSize = U12>> Unseal for A {

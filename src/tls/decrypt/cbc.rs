@@ -15,6 +15,7 @@ use super::tls12::pseudo_header;
 use crate::tls::record::Header;
 
 /// A block cipher in CBC mode and a MAC, with their keys.
+#[derive(Clone)]
 pub(super) struct Cbc {
     cipher: BlockCipher,
     mac: Mac,
@@ -30,11 +31,13 @@ pub(in crate::tls) enum MacOrder {
     EncryptThenMac,
 }
 
+#[derive(Clone)]
 enum BlockCipher {
     Aes128(Aes128),
     Aes256(Aes256),
 }
 
+#[derive(Clone)]
 enum Mac {
     Sha1(Hmac<Sha1>),
     Sha256(Hmac<Sha256>),

@@ -19,6 +19,7 @@ use super::record::{ContentType, Header};
 use crate::timeline::{Peer, TlsVersion};
 
 /// Decrypts the records of one peer.
+#[derive(Clone)]
 pub(super) enum Opener {
     Tls12(tls12::Opener),
     Tls13(tls13::Opener),

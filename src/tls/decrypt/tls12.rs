@@ -1,6 +1,7 @@
 //! Records of TLS 1.0 to 1.2 (RFC 5246 section 6.2.3).
 
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use super::aead::{NONCE_LEN, Unseal, with_key};
 use super::cbc::{Cbc, MacOrder};
@@ -12,20 +13,22 @@ use crate::timeline::{Peer, TlsVersion};
 use crate::tls::record::{ContentType, Header};
 
 /// Decrypts the records of one peer.
+#[derive(Clone)]
 pub(in crate::tls) struct Opener {
     protection: Protection,
     sequence: Sequence,
 }
 
+#[derive(Clone)]
 enum Protection {
     /// The nonce is the salt, and eight bytes that stand in the record (RFC 5288 section 3).
     ExplicitNonce {
-        aead: Box<dyn Unseal>,
+        aead: Rc<dyn Unseal>,
         salt: [u8; SALT_LEN],
     },
     /// The nonce is the IV mixed with the record's number (RFC 7905 section 2).
     ImplicitNonce {
-        aead: Box<dyn Unseal>,
+        aead: Rc<dyn Unseal>,
         iv: [u8; NONCE_LEN],
     },
     Cbc(Box<Cbc>),

@@ -1,5 +1,7 @@
 //! Records of TLS 1.3 (RFC 8446 section 5.2).
 
+use std::rc::Rc;
+
 use super::aead::{NONCE_LEN, Unseal, with_key};
 use super::schedule::expand_label;
 use super::sequence::Sequence;
@@ -8,6 +10,7 @@ use crate::tls::keylog::Secret;
 use crate::tls::record::{ContentType, Header};
 
 /// Decrypts the records of one peer: under its handshake key first, then under its application key.
+#[derive(Clone)]
 pub(in crate::tls) struct Opener {
     suite: Suite,
     /// The key in use first, then those that may follow.
@@ -22,10 +25,11 @@ pub(in crate::tls) enum Stage {
     Application,
 }
 
+#[derive(Clone)]
 struct Epoch {
     stage: Stage,
     secret: Secret,
-    aead: Box<dyn Unseal>,
+    aead: Rc<dyn Unseal>,
     iv: [u8; NONCE_LEN],
     sequence: Sequence,
 }

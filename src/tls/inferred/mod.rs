@@ -19,7 +19,7 @@ use super::flight::Sealed;
 use crate::timeline::{ByPeer, CutRecord, Exchange, HandshakePhase, Peer, Response, Timeline, Tls, Visibility};
 
 /// What is inferred on one connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Inferred {
     protocol: Protocol,
     /// The origin may send tickets as application data (TLS 1.3, and the edge takes them).

@@ -9,6 +9,7 @@ use integer::Cursor;
 use table::{Entry, Lookup, Table};
 
 /// The state of one direction: the decoder that the receiver of its header blocks has.
+#[derive(Clone)]
 pub(super) struct Decoder {
     table: Table,
     /// Largest table that the receiver allows; none where its settings are not known.

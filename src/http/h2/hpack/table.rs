@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 /// Both tables behind one index.
+#[derive(Clone)]
 pub(super) struct Table {
     entries: VecDeque<Entry>,
     /// Size of the entries by section 4.1.
@@ -85,6 +86,7 @@ impl Table {
 }
 
 /// A field of the dynamic table.
+#[derive(Clone)]
 pub(super) struct Entry {
     /// The name and, behind it, the value.
     bytes: Box<[u8]>,

@@ -1,0 +1,259 @@
+//! What ended connections leave behind: verdicts, statistics, and what they teach of the capture as a whole.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use super::{Judging, Options, Records, Standing};
+use crate::detect::Scope;
+use crate::detect::observe::{Sight, Watchers};
+use crate::tcp;
+use crate::timeline::{Capture, Coding, Direction, Edge, End, HalfOpen, Start, Timeline, Visibility};
+use crate::verdict::{Incident, Verdict, judge};
+
+/// Everything that is kept beside the open connections.
+pub(super) struct Gathered {
+    edge: Edge,
+    records: Records,
+    judging: Judging,
+    capture: Capture,
+    watchers: Watchers,
+    /// Connections whose verdict waits for what later ones teach.
+    suspects: Vec<Rc<Timeline>>,
+    kept: Vec<Rc<Timeline>>,
+    incidents: VecDeque<Incident>,
+    /// Incidents that were not asked for yet.
+    fresh: Vec<Incident>,
+    /// What was said of connections that are still open, by their index.
+    told: HashMap<u32, Vec<Scope>>,
+    standing: Standing,
+    keys_missing: u64,
+    half_open_given_up: u64,
+    /// Incidents that were given out and are not kept.
+    earlier: u64,
+}
+
+impl Gathered {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            edge: options.edge.clone(),
+            records: options.records,
+            judging: options.judging,
+            capture: Capture::default(),
+            watchers: Watchers::default(),
+            suspects: Vec::new(),
+            kept: Vec::new(),
+            incidents: VecDeque::new(),
+            fresh: Vec::new(),
+            told: HashMap::new(),
+            standing: Standing::default(),
+            keys_missing: 0,
+            half_open_given_up: 0,
+            earlier: 0,
+        }
+    }
+
+    pub(super) fn capture(&mut self) -> &mut Capture {
+        &mut self.capture
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    pub(super) fn decided(&mut self) -> Vec<Incident> {
+        std::mem::take(&mut self.fresh)
+    }
+
+    /// Says the last word on the connections that wait for it: no other connection will teach anything.
+    pub(super) fn close(&mut self) {
+        for line in std::mem::take(&mut self.suspects) {
+            let incidents = judge(&line, &self.capture, &self.edge).incidents;
+            self.settle(&line, incidents);
+        }
+        self.incidents.make_contiguous().sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
+        self.kept.sort_by_key(|line| line.index);
+    }
+
+    /// What was found so far.
+    pub(super) fn verdict(&self, connections: u64) -> Verdict {
+        Verdict {
+            observations: self.watchers.tell(&self.capture, &self.edge),
+            caveats: self.caveats(),
+            edge: self.edge.clone(),
+            connections,
+            exchanges: self.standing.exchanges,
+            exchanges_ok: self.standing.exchanges_ok,
+            incidents: self.incidents.iter().cloned().collect(),
+            records: self.kept.clone(),
+        }
+    }
+
+    fn count(&mut self, line: &Timeline) {
+        let complete = line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
+        let keys_missing = line.tls.as_ref().is_some_and(|tls| tls.keys_missing);
+        let standing = &mut self.standing;
+        standing.exchanges = standing.exchanges.saturating_add(line.folded).saturating_add(line.exchanges.len() as u64);
+        standing.exchanges_ok = standing.exchanges_ok.saturating_add(line.folded).saturating_add(complete);
+        standing.given_up = standing.given_up.saturating_add(u64::from(line.given_up));
+        let half_open = line.given_up && line.start == Start::Unanswered;
+        self.half_open_given_up = self.half_open_given_up.saturating_add(u64::from(half_open));
+        self.keys_missing = self.keys_missing.saturating_add(u64::from(keys_missing));
+    }
+
+    fn judge(&mut self, line: &Rc<Timeline>) {
+        let judged = judge(line, &self.capture, &self.edge);
+        if judged.needs_hindsight && self.judging == Judging::WithHindsight {
+            self.suspects.push(Rc::clone(line));
+        } else {
+            self.settle(line, judged.incidents);
+        }
+    }
+
+    /// Takes the verdict on a connection that has ended, but for what was said of it before.
+    fn settle(&mut self, line: &Timeline, incidents: Vec<Incident>) {
+        let mut failed = self.told.remove(&line.index).unwrap_or_default();
+        for incident in incidents {
+            let scope = incident.finding.scope;
+            if is_news(&failed, scope) {
+                failed.push(scope);
+                self.tell(incident);
+            }
+        }
+        self.watchers.see(&Sight { line, edge: &self.edge, failed: &failed });
+        let failed_but_complete = line.exchanges.iter().filter(|exchange| {
+            exchange.complete()
+                && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
+        });
+        let failed = failed_but_complete.count() as u64;
+        self.standing.exchanges_ok = self.standing.exchanges_ok.saturating_sub(failed);
+    }
+
+    fn tell(&mut self, incident: Incident) {
+        self.fresh.push(incident.clone());
+        self.incidents.push_back(incident);
+        if matches!(self.judging, Judging::AsDecided { .. }) && self.incidents.len() > LATEST {
+            self.incidents.pop_front();
+            self.earlier = self.earlier.saturating_add(1);
+        }
+    }
+
+    fn caveats(&self) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if self.earlier > 0 {
+            caveats.push(format!(
+                "{} earlier incidents were told when they happened and are not repeated here",
+                self.earlier
+            ));
+        }
+        if self.keys_missing > 0 {
+            caveats.push(format!("the key log holds no fitting secrets for {} TLS connections", self.keys_missing));
+        }
+        if self.half_open_given_up > 0 {
+            caveats.push(format!("{} half-open connections were given up to bound memory", self.half_open_given_up));
+        }
+        let given_up = self.standing.given_up.saturating_sub(self.half_open_given_up);
+        if given_up > 0 {
+            let option = match self.judging {
+                Judging::WithHindsight => "--max-memory",
+                Judging::AsDecided { .. } => "--max-connections",
+            };
+            caveats.push(format!(
+                "{given_up} open connections that had been silent for longest were given up to bound memory: nothing is \
+                 said of them ({option})"
+            ));
+        }
+        caveats
+    }
+}
+
+impl tcp::Records for Gathered {
+    fn ended(&mut self, line: Timeline) {
+        self.capture.learn(&line);
+        self.count(&line);
+        let suspect = !line.given_up && is_suspect(&line);
+        if !suspect {
+            self.told.remove(&line.index);
+            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
+        }
+        if !suspect && self.records == Records::OfIncidents {
+            return;
+        }
+        let line = Rc::new(line);
+        if suspect {
+            self.judge(&line);
+        }
+        if self.records == Records::OfAll {
+            self.kept.push(line);
+        }
+    }
+
+    fn given_up(&mut self, half_open: &HalfOpen) -> bool {
+        if self.records == Records::OfAll {
+            return false;
+        }
+        self.standing.given_up = self.standing.given_up.saturating_add(1);
+        self.half_open_given_up = self.half_open_given_up.saturating_add(1);
+        self.capture.learn_half_open(half_open);
+        true
+    }
+
+    fn looked(&mut self, line: Timeline) {
+        if line.given_up || !is_suspect(&line) {
+            return;
+        }
+        let line = Rc::new(line);
+        for incident in judge(&line, &self.capture, &self.edge).incidents {
+            let told = self.told.entry(line.index).or_default();
+            if is_news(told, incident.finding.scope) {
+                told.push(incident.finding.scope);
+                self.tell(incident);
+            }
+        }
+    }
+}
+
+/// True where nothing that was said covers it: one failed exchange gives one incident, and so does a connection that
+/// failed as a whole.
+fn is_news(told: &[Scope], scope: Scope) -> bool {
+    match scope {
+        Scope::Connection => told.is_empty(),
+        Scope::Exchange(_) => !told.contains(&scope) && !told.contains(&Scope::Connection),
+    }
+}
+
+/// True where a detector could find something: anything but clean exchanges between a handshake and a close.
+fn is_suspect(line: &Timeline) -> bool {
+    let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
+    let reset = matches!(line.end(), End::ResetByOrigin | End::ResetByEdge);
+    let closes = |direction: &Direction| direction.fins.len().saturating_add(direction.rsts.len());
+    let forged = closes(&line.direction.edge).saturating_add(closes(&line.direction.origin)) > 2;
+    let exchanges =
+        line.exchanges.iter().any(|exchange| !exchange.clean() && exchange.visibility != Visibility::Obscured);
+    let coded = line.exchanges.last().and_then(|last| last.response.as_ref());
+    let coded = coded.is_some_and(|response| matches!(response.coding, Coding::Broken { .. }));
+    let tls = line.tls.as_ref().is_some_and(|tls| {
+        tls.alerts.iter().any(|alert| alert.description.is_none_or(|d| !d.is_close()))
+            || tls.not_tls.is_some()
+            || (tls.handshake_done.is_none() && !tls.joined_late)
+    });
+    let h2 = line.h2.as_ref().is_some_and(|h2| {
+        !h2.deviations.is_empty() || h2.spoken_instead.is_some() || !h2.resets.is_empty() || !h2.goaways.is_empty()
+    });
+    let large = line.exchanges.iter().filter_map(|exchange| exchange.response.as_ref());
+    let large = large.map(|response| response.head_bytes.max(response.largest_field)).max();
+    broken_start
+        || reset
+        || forged
+        || exchanges
+        || coded
+        || tls
+        || h2
+        || large.is_some_and(|bytes| bytes > 8 * 1024)
+        || !line.unsolicited.is_empty()
+        || !line.unreachable.is_empty()
+        || line.direction.edge.stuck.is_some()
+        || line.direction.origin.stuck.is_some()
+}
+
+/// Incidents that are kept where verdicts are given as they are decided.
+const LATEST: usize = 1_000;
