@@ -79,6 +79,24 @@ fn options_reach_the_report() {
 }
 
 #[test]
+fn an_edge_of_a_file_is_taken_and_the_command_line_changes_it() {
+    let (folder, capture) = folder_with_capture();
+    let file = folder.path().join("edge.toml");
+    fs::write(&file, "name = 'shop'\nbase = 'cloudflare'\n[timeouts]\nconnect = 5\nresponse = 30\n").unwrap();
+    let file = file.to_str().unwrap();
+    let output = pcap520(&["analyze", "--format", "json", "--edge", file, "--response-timeout", "7", &capture]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let edge = &report["edge"];
+    assert_eq!((&edge["profile"], &edge["connect_timeout_s"]), (&"shop".into(), &5.0.into()));
+    assert_eq!((&edge["response_timeout_s"], &edge["header_limit"]), (&7.0.into(), &16_384.into()));
+    fs::write(file, "name = 'shop'\n[status]\nkeepalive-rase = 503\n").unwrap();
+    assert_fault(&pcap520(&["analyze", "--edge", file, &capture]), &["keepalive-rase", "keepalive-race"]);
+    fs::write(file, "timeouts = 3\n").unwrap();
+    assert_fault(&pcap520(&["analyze", "--edge", file, &capture]), &["edge.toml: it is no profile of an edge"]);
+    assert_fault(&pcap520(&["analyze", "--edge", "fastly", &capture]), &["fastly", "cloudflare, generic"]);
+}
+
+#[test]
 fn the_same_input_gives_the_same_report() {
     let (_folder, capture) = folder_with_capture();
     let report = || pcap520(&["analyze", "--format", "json", "--connections", &capture]).stdout;

@@ -1,14 +1,16 @@
 //! What ended connections leave behind: verdicts, statistics, and what they teach of the capture as a whole.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::{Judging, Options, Records, Standing};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
 use crate::tcp;
-use crate::timeline::{Capture, Coding, Direction, Edge, End, HalfOpen, Start, Timeline, Visibility};
-use crate::verdict::{Incident, Verdict, judge};
+use crate::timeline::{Capture, Coding, Direction, Edge, End, Exchange, HalfOpen, Start, Timeline, Visibility};
+use crate::verdict::{
+    Census, Chains, EdgeLog, Incident, Verdict, failed_unnoticed, judge, patterns, proxy_behind, settle,
+};
 
 /// Everything that is kept beside the open connections.
 pub(super) struct Gathered {
@@ -17,8 +19,12 @@ pub(super) struct Gathered {
     judging: Judging,
     capture: Capture,
     watchers: Watchers,
-    /// Connections whose verdict waits for what later ones teach.
+    /// Connections whose verdict waits for what later ones teach, and for the other hops of their requests.
     suspects: Vec<Rc<Timeline>>,
+    /// Connections on which all went well but for answers of a gateway that failed behind them.
+    gateways: Vec<Rc<Timeline>>,
+    census: Census,
+    edge_log: Option<EdgeLog>,
     kept: Vec<Rc<Timeline>>,
     incidents: VecDeque<Incident>,
     /// Incidents that were not asked for yet.
@@ -36,11 +42,14 @@ impl Gathered {
     pub(super) fn new(options: &Options) -> Self {
         Self {
             edge: options.edge.clone(),
-            records: options.records,
+            records: options.records.clone(),
             judging: options.judging,
             capture: Capture::default(),
             watchers: Watchers::default(),
             suspects: Vec::new(),
+            gateways: Vec::new(),
+            census: Census::default(),
+            edge_log: options.edge_log.clone(),
             kept: Vec::new(),
             incidents: VecDeque::new(),
             fresh: Vec::new(),
@@ -66,9 +75,15 @@ impl Gathered {
 
     /// Says the last word on the connections that wait for it: no other connection will teach anything.
     pub(super) fn close(&mut self) {
-        for line in std::mem::take(&mut self.suspects) {
-            let incidents = judge(&line, &self.capture, &self.edge).incidents;
-            self.settle(&line, incidents);
+        let suspects = std::mem::take(&mut self.suspects);
+        let gateways = std::mem::take(&mut self.gateways);
+        let judged = suspects.iter().flat_map(|line| judge(line, &self.capture, &self.edge).incidents).collect();
+        let (incidents, failed) = self.settled(judged, suspects.iter().chain(&gateways));
+        for line in suspects.iter().chain(&gateways) {
+            self.see(line, failed.get(&line.index).map(Vec::as_slice).unwrap_or_default());
+        }
+        for incident in incidents {
+            self.tell(incident);
         }
         self.incidents.make_contiguous().sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
         self.kept.sort_by_key(|line| line.index);
@@ -76,14 +91,17 @@ impl Gathered {
 
     /// What was found so far.
     pub(super) fn verdict(&self, connections: u64) -> Verdict {
+        let incidents: Vec<Incident> = self.incidents.iter().cloned().collect();
         Verdict {
+            patterns: patterns(&incidents, &self.census, &self.capture, &self.edge),
+            edge_log: self.edge_log.as_ref().map(|log| log.compare(&incidents)),
             observations: self.watchers.tell(&self.capture, &self.edge),
             caveats: self.caveats(),
             edge: self.edge.clone(),
             connections,
             exchanges: self.standing.exchanges,
             exchanges_ok: self.standing.exchanges_ok,
-            incidents: self.incidents.iter().cloned().collect(),
+            incidents,
             records: self.kept.clone(),
         }
     }
@@ -101,11 +119,11 @@ impl Gathered {
     }
 
     fn judge(&mut self, line: &Rc<Timeline>) {
-        let judged = judge(line, &self.capture, &self.edge);
-        if judged.needs_hindsight && self.judging == Judging::WithHindsight {
+        if self.judging == Judging::WithHindsight {
             self.suspects.push(Rc::clone(line));
         } else {
-            self.settle(line, judged.incidents);
+            let incidents = judge(line, &self.capture, &self.edge).incidents;
+            self.settle(line, incidents);
         }
     }
 
@@ -119,7 +137,12 @@ impl Gathered {
                 self.tell(incident);
             }
         }
-        self.watchers.see(&Sight { line, edge: &self.edge, failed: &failed });
+        self.see(line, &failed);
+    }
+
+    /// Shows a connection to the watchers and takes what failed of it out of what went well.
+    fn see(&mut self, line: &Timeline, failed: &[Scope]) {
+        self.watchers.see(&Sight { line, edge: &self.edge, failed });
         let failed_but_complete = line.exchanges.iter().filter(|exchange| {
             exchange.complete()
                 && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
@@ -135,6 +158,30 @@ impl Gathered {
             self.incidents.pop_front();
             self.earlier = self.earlier.saturating_add(1);
         }
+    }
+
+    /// One incident for each failed request, and what failed of each connection: on every hop of a proxy chain, though
+    /// its incident points at one.
+    fn settled<'a>(
+        &self,
+        mut incidents: Vec<Incident>,
+        lines: impl Iterator<Item = &'a Rc<Timeline>>,
+    ) -> (Vec<Incident>, BTreeMap<u32, Vec<Scope>>) {
+        let chains = Chains::new(lines);
+        let strict = proxy_behind(&self.edge);
+        for leg in failed_unnoticed(&chains, &incidents) {
+            let of_line = judge(&leg.line, &self.capture, &strict).incidents;
+            incidents.extend(of_line.into_iter().find(|incident| incident.finding.scope == leg.scope));
+        }
+        let mut failed: BTreeMap<u32, Vec<Scope>> = BTreeMap::new();
+        for incident in &incidents {
+            failed.entry(incident.timeline.index).or_default().push(incident.finding.scope);
+        }
+        let incidents = settle(&chains, incidents);
+        for hop in incidents.iter().flat_map(|incident| &incident.hops) {
+            failed.entry(hop.line.index).or_default().push(hop.scope);
+        }
+        (incidents, failed)
     }
 
     fn caveats(&self) -> Vec<String> {
@@ -171,18 +218,34 @@ impl tcp::Records for Gathered {
         self.capture.learn(&line);
         self.count(&line);
         let suspect = !line.given_up && is_suspect(&line);
-        if !suspect {
+        let gateway = !suspect
+            && self.judging == Judging::WithHindsight
+            && self.gateways.len() < GATEWAYS
+            && line.exchanges.iter().any(is_gateway_error);
+        self.census.count(&line);
+        if let Some(log) = &mut self.edge_log {
+            log.see(&line);
+        }
+        if !suspect && !gateway {
             self.told.remove(&line.index);
             self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
         }
-        if !suspect && self.records == Records::OfIncidents {
+        let kept = match &self.records {
+            Records::OfIncidents => false,
+            Records::OfAll => true,
+            Records::OfRay(ray) => line.exchanges.iter().any(|exchange| exchange.request.has_ray(ray)),
+        };
+        if !suspect && !gateway && !kept {
             return;
         }
         let line = Rc::new(line);
         if suspect {
             self.judge(&line);
         }
-        if self.records == Records::OfAll {
+        if gateway {
+            self.gateways.push(Rc::clone(&line));
+        }
+        if kept {
             self.kept.push(line);
         }
     }
@@ -221,6 +284,12 @@ fn is_news(told: &[Scope], scope: Scope) -> bool {
     }
 }
 
+/// An answer by which a proxy tells that the server behind it failed.
+fn is_gateway_error(exchange: &Exchange) -> bool {
+    let status = exchange.response.as_ref().and_then(|response| response.status);
+    status.is_some_and(|status| (502..=504).contains(&status))
+}
+
 /// True where a detector could find something: anything but clean exchanges between a handshake and a close.
 fn is_suspect(line: &Timeline) -> bool {
     let broken_start = matches!(line.start, Start::Refused | Start::Unanswered);
@@ -254,6 +323,9 @@ fn is_suspect(line: &Timeline) -> bool {
         || line.direction.edge.stuck.is_some()
         || line.direction.origin.stuck.is_some()
 }
+
+/// Connections with answers of a gateway that are kept until the capture has ended.
+const GATEWAYS: usize = 4096;
 
 /// Incidents that are kept where verdicts are given as they are decided.
 const LATEST: usize = 1_000;

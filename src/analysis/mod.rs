@@ -14,19 +14,21 @@ use crate::capture::{LinkType, Packet};
 use crate::tcp::{MaxMemory, Roles, Table, Watch};
 use crate::timeline::{Edge, PacketRef, Time};
 use crate::tls::{KeyLog, TrustAnchors};
-use crate::verdict::{Incident, Verdict};
+use crate::verdict::{EdgeLog, Incident, Verdict};
 use crate::wire::{Decoded, Decoder, Reason};
 use gathered::Gathered;
 use session::Session;
 
 /// Whether every connection's record is kept for the report, or only those that failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Records {
     /// Only what an incident needs.
     #[default]
     OfIncidents,
     /// All of them.
     OfAll,
+    /// Those that carried the request with this Ray ID.
+    OfRay(String),
 }
 
 /// When a verdict is given.
@@ -56,6 +58,8 @@ pub struct Options {
     pub trust: TrustAnchors,
     /// Which records to keep.
     pub records: Records,
+    /// The edge's own log of the same requests.
+    pub edge_log: Option<EdgeLog>,
     /// When verdicts are given.
     pub judging: Judging,
     /// What all connections together may take.
@@ -96,11 +100,12 @@ impl Analysis {
     /// An analysis that has seen nothing yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        let roles = options.roles.clone();
         let table = match options.judging {
-            Judging::WithHindsight => Table::new(options.roles, options.max_memory),
+            Judging::WithHindsight => Table::new(roles, options.max_memory),
             Judging::AsDecided { connections } => {
                 let connect_ns = (options.edge.connect_timeout_s * 1e9) as i64;
-                Table::watching(options.roles, options.max_memory, Watch { connect_ns, limit: connections })
+                Table::watching(roles, options.max_memory, Watch { connect_ns, limit: connections })
             }
         };
         Self {

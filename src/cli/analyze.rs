@@ -130,11 +130,12 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
         None => Output::open(plan.output.as_deref())?,
     };
     let mut digest = Sha256::new();
-    let (verdict, sources) = plan.job.analyse(&plan.job.key_logs()?, plan.records, plan.talk, &mut |packet| {
-        if plan.pseudonyms == Pseudonyms::OfAddresses {
-            digest.update(packet.data);
-        }
-    })?;
+    let (verdict, sources) =
+        plan.job.analyse(&plan.job.key_logs()?, plan.records.clone(), plan.talk, &mut |packet| {
+            if plan.pseudonyms == Pseudonyms::OfAddresses {
+                digest.update(packet.data);
+            }
+        })?;
     let mut view = plan.view.clone();
     if plan.pseudonyms == Pseudonyms::OfAddresses {
         view.redaction.addresses = Addresses::Hidden(Key::new(&digest.finalize()));

@@ -4,7 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::capture::{CaptureError, LinkType};
+use crate::timeline::ProfileError;
 use crate::tls::TlsError;
+use crate::verdict::LogError;
 
 /// Why a command could not do its work; each message says what, where and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +75,22 @@ pub enum Error {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A file that describes no edge.
+    #[error("{}: {source}", path.display())]
+    Profile {
+        /// The path as it was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ProfileError,
+    },
+    /// A file that is no log of the edge.
+    #[error("{}: {source}", path.display())]
+    EdgeLog {
+        /// The path as it was named.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LogError,
     },
     /// Standard input is a terminal.
     #[error("standard input is a terminal; pipe a capture into it, or name a file in place of -")]

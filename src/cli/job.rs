@@ -1,10 +1,12 @@
 //! What every command that analyses captures begins with: from the command line to a verdict.
 
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use super::options::{EdgeArgs, InputArgs, Profile, SelectionArgs};
+use flate2::read::MultiGzDecoder;
+
+use super::options::{EdgeArgs, InputArgs, SelectionArgs};
 use super::progress::Progress;
 use super::units::Server;
 use super::{Error, machine, names};
@@ -14,7 +16,7 @@ use crate::report::{Selection, Source};
 use crate::tcp::{MaxMemory, Roles};
 use crate::timeline::Edge;
 use crate::tls::{KeyLog, TrustAnchors};
-use crate::verdict::Verdict;
+use crate::verdict::{EdgeLog, Verdict};
 
 /// Captures to be analysed, and how: everything that the arguments name was looked at.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(super) struct Job {
     max_memory: MaxMemory,
     /// What the edge puts up with.
     edge: Edge,
+    /// The edge's own log.
+    edge_log: Option<EdgeLog>,
 }
 
 impl Job {
@@ -44,7 +48,8 @@ impl Job {
             ca: readable(input.ca, "name a PEM file that can be read, or leave --ca out")?,
             server: input.server,
             max_memory: input.max_memory.map_or_else(machine::share, MaxMemory),
-            edge: profile(edge),
+            edge: profile(edge)?,
+            edge_log: edge.edge_log.as_deref().map(edge_log).transpose()?,
         })
     }
 
@@ -56,7 +61,8 @@ impl Job {
             keylogs: Vec::new(),
             ca: readable(ca, "name a PEM file that can be read, or leave --ca out")?,
             server,
-            edge: profile(edge),
+            edge: profile(edge)?,
+            edge_log: None,
             max_memory: MaxMemory::default(),
         })
     }
@@ -124,9 +130,10 @@ impl Job {
             let pem = read(path, "name a PEM file of certification authorities")?;
             trust = trust.with_pem(&pem).map_err(|source| Error::Authority { path: path.clone(), source })?;
         }
-        let roles =
-            self.server.map_or_else(Roles::default, |server| Roles { server: Some(server.address), port: server.port });
-        Ok(Options { edge: self.edge.clone(), roles, keys, trust, records, judging, max_memory: self.max_memory })
+        let (server, clients) = (self.server, self.edge.networks.clone());
+        let roles = Roles { server: server.map(|server| server.address), port: server.and_then(|s| s.port), clients };
+        let (edge, edge_log) = (self.edge.clone(), self.edge_log.clone());
+        Ok(Options { edge, roles, keys, trust, records, edge_log, judging, max_memory: self.max_memory })
     }
 }
 
@@ -164,21 +171,45 @@ pub(super) fn selection(args: SelectionArgs) -> Result<Selection, Error> {
     Ok(Selection { ray: args.ray, host: args.host, cause })
 }
 
+/// The edge's own log, unpacked where it is packed.
+fn edge_log(path: &Path) -> Result<EdgeLog, Error> {
+    let advice = "name a file of Logpush's http_requests, NDJSON or packed by gzip";
+    let mut text = read(path, advice)?;
+    if text.starts_with(GZIP) {
+        let mut unpacked = Vec::new();
+        let read = MultiGzDecoder::new(text.as_slice()).take(EDGE_LOG_BYTES).read_to_end(&mut unpacked);
+        read.map_err(|source| Error::Unreadable { path: path.to_owned(), source, advice })?;
+        text = unpacked;
+    }
+    EdgeLog::parse(&text).map_err(|source| Error::EdgeLog { path: path.to_owned(), source })
+}
+
 /// The profile with what the options change in it.
-fn profile(args: &EdgeArgs) -> Edge {
-    let profile = match args.edge {
-        Profile::Cloudflare => Edge::default(),
-        Profile::Generic => Edge::generic(),
+fn profile(args: &EdgeArgs) -> Result<Edge, Error> {
+    let mut profile = match Edge::built_in(&args.edge) {
+        Some(profile) => profile,
+        None => profile_of_file(Path::new(&args.edge))?,
     };
-    Edge {
+    if let Some(seconds) = args.response_timeout {
+        profile = profile.with_response_timeout(seconds);
+    }
+    Ok(Edge {
         connect_timeout_s: args.connect_timeout.unwrap_or(profile.connect_timeout_s),
         handshake_timeout_s: args.handshake_timeout.unwrap_or(profile.handshake_timeout_s),
-        response_timeout_s: args.response_timeout.unwrap_or(profile.response_timeout_s),
-        response_timeout_given: args.response_timeout.is_some(),
         header_limit: args.header_limit.unwrap_or(profile.header_limit),
         headers_limit: args.headers_limit.unwrap_or(profile.headers_limit),
         ..profile
+    })
+}
+
+fn profile_of_file(path: &Path) -> Result<Edge, Error> {
+    let text = read(path, "name a profile (cloudflare, generic) or a TOML file that describes an edge")?;
+    let profile = Edge::from_toml(&String::from_utf8_lossy(&text))
+        .map_err(|source| Error::Profile { path: path.to_owned(), source })?;
+    for id in profile.status_of.keys() {
+        names::cause(id)?;
     }
+    Ok(profile)
 }
 
 /// Whether they are captures is seen when they are read; only a person at the keyboard is not waited for.
@@ -217,6 +248,12 @@ fn source(summary: &Summary) -> Source {
         problems: summary.problems(),
     }
 }
+
+/// The first bytes of a gzip file (RFC 1952 section 2.3.1).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// Bytes of an unpacked log that are read: a small file can unpack to any size.
+const EDGE_LOG_BYTES: u64 = 1 << 30;
 
 /// Packets between two looks at the progress bar.
 const PACKETS_PER_LOOK: u64 = 4096;

@@ -5,6 +5,7 @@ mod completions;
 mod error;
 mod explain;
 mod extract;
+mod hops;
 mod job;
 mod live;
 mod machine;
@@ -72,6 +73,7 @@ enum Command {
     Analyze(Box<analyze::Args>),
     Live(Box<live::Args>),
     Extract(Box<extract::Args>),
+    Hops(Box<hops::Args>),
     Explain(explain::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -84,6 +86,7 @@ impl Command {
             Self::Analyze(args) => analyze::run(*args),
             Self::Live(args) => live::run(*args),
             Self::Extract(args) => extract::run(*args),
+            Self::Hops(args) => hops::run(*args),
             Self::Explain(args) => explain::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),
@@ -104,6 +107,7 @@ Examples:
   pcap520 live -i eth0
   pcap520 analyze --format html -o report.html capture.pcap
   pcap520 extract -o incidents.pcapng capture.pcap
+  pcap520 hops --ray 8f3b2c1d0e9a7b65 capture.pcap
   pcap520 explain keepalive-race
 
 Exit status:

@@ -34,8 +34,10 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = server)]
     pub(super) server: Option<Server>,
 
-    /// What open connections may take: the most silent ones are given up beyond it [default: 1G, or a quarter of
-    /// this machine's where that is less]
+    /// What open connections may take [default: 1G or a quarter of memory]
+    ///
+    /// The most silent ones are given up beyond it. The default is 1G, or a quarter of this machine's memory where that
+    /// is less.
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) max_memory: Option<u64>,
 
@@ -48,9 +50,19 @@ pub(super) struct InputArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Edge")]
 pub(super) struct EdgeArgs {
-    /// The reverse proxy whose timeouts and limits apply
-    #[arg(long, value_enum, value_name = "PROFILE", default_value_t)]
-    pub(super) edge: Profile,
+    /// The reverse proxy: cloudflare, generic, or a file that describes it
+    ///
+    /// A file is TOML, as the built-in profiles in the folder edges/ of the source; what it leaves out is as in its
+    /// `base`. The options below change single values of a profile.
+    #[arg(long, value_name = "NAME|FILE", default_value = "cloudflare")]
+    pub(super) edge: String,
+
+    /// Its own log of the requests: Cloudflare Logpush's http_requests
+    ///
+    /// NDJSON, gzip or not. Needs the fields RayID and EdgeResponseStatus; EdgeServerIP, EdgeStartTimestamp and
+    /// OriginTCPHandshakeDurationMs join what TLS hides.
+    #[arg(long, value_name = "FILE")]
+    pub(super) edge_log: Option<PathBuf>,
 
     /// How long it waits for a TCP connection
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -71,16 +83,6 @@ pub(super) struct EdgeArgs {
     /// Largest header section of a response that it takes
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) headers_limit: Option<u64>,
-}
-
-/// A profile of the edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Profile {
-    /// Cloudflare, by its public documents
-    #[default]
-    Cloudflare,
-    /// Any other reverse proxy, by the defaults that most of them share
-    Generic,
 }
 
 /// What is told of it.

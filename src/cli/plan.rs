@@ -10,7 +10,7 @@ use super::pager::Pager;
 use super::terminal;
 use super::{Error, names};
 use crate::analysis::Records;
-use crate::report::{Detail, Document, Palette, Redaction, Secrets, Style, View, Zone};
+use crate::report::{Detail, Document, Listing, Palette, Redaction, Secrets, Style, View, Zone};
 
 /// Everything that an analysis needs, checked.
 #[derive(Debug)]
@@ -62,8 +62,17 @@ impl Plan {
         let to_terminal = args.output.is_none();
         Ok(Self {
             job: Job::resolve(args.input, &args.edge)?,
-            records: if args.connections { Records::OfAll } else { args.format.records() },
+            records: match (&args.selection.ray, args.connections) {
+                (_, true) => Records::OfAll,
+                (Some(ray), false) if args.format.records() == Records::OfIncidents => Records::OfRay(ray.clone()),
+                _ => args.format.records(),
+            },
             view: View {
+                connections: if args.connections || args.format.records() == Records::OfAll {
+                    Listing::Kept
+                } else {
+                    Listing::None
+                },
                 redaction: Redaction {
                     secrets: if args.no_redact { Secrets::Shown } else { Secrets::Hidden },
                     ..Redaction::default()

@@ -105,7 +105,7 @@ fn closed_unread(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
 fn learned(case: &Case<'_>) -> String {
     let timeout = case.capture().origins.get(&case.line.endpoint.origin).and_then(|origin| {
         let seconds = origin.idle_timeout_s()?;
-        Some(format!(" (its idle timeout is {seconds:.3} s, by {} idle closes)", origin.idle_closes.len()))
+        Some(format!(" (its idle timeout is {seconds:.3} s, by {} idle closes)", origin.separate_closes().count()))
     });
     timeout.unwrap_or_default()
 }
@@ -134,7 +134,13 @@ fn finding(
 mod tests {
     use super::super::testing::connected;
     use super::*;
-    use crate::timeline::{IdleClose, RstLook};
+    use crate::timeline::{IdleClose, RstLook, Time};
+
+    /// The same close on several connections, a second apart.
+    fn apart(close: IdleClose, times: i64) -> Vec<IdleClose> {
+        let later = |nth: i64| PacketRef { time: Time(close.packet.time.0 + nth * 1_000_000_000), ..close.packet };
+        (0..times).map(|nth| IdleClose { packet: later(nth), ..close }).collect()
+    }
 
     #[test]
     fn a_request_that_crosses_the_idle_close_is_a_race() {
@@ -158,7 +164,7 @@ mod tests {
         let learned = |told: &mut super::super::testing::Told| {
             let packet = told.line.first;
             let close = IdleClose { connection: 9, packet, idle_ns: 1_500_000_000 };
-            told.facts().idle_closes = vec![close; 3];
+            told.facts().idle_closes = apart(close, 3);
         };
         let told = connected().with(learned).request("GET", "/").response(200, 5, 5).after(1.47);
         let told = told.request("GET", "/again").after(0.028).rst(Peer::Origin, RstLook::Abort);
@@ -169,7 +175,7 @@ mod tests {
     fn a_reset_long_before_the_idle_timeout_is_none() {
         let told = connected().with(|told| {
             let close = IdleClose { connection: 9, packet: told.line.first, idle_ns: 5_000_000_000 };
-            told.facts().idle_closes = vec![close; 3];
+            told.facts().idle_closes = apart(close, 3);
         });
         let told = told.request("GET", "/").response(200, 5, 5).after(1.0).request("GET", "/again");
         assert!(told.rst(Peer::Origin, RstLook::Abort).found_by(detect).is_empty());

@@ -18,16 +18,16 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         }
         let waited = between(exchange.request.start.packet, rst.packet);
         let look = rst.made_by(case.line.closed_before(Peer::Origin, rst.packet));
-        // A host that knows nothing of a connection that it never closed, and did not acknowledge the request: something
-        // ended the connection there that is not in the capture.
-        let delivered = case.line.delivered(Peer::Edge, exchange.request.start.offset.saturating_add(1));
-        let unknown = rst.look == RstLook::NoConnection && !delivered;
         findings.push(Finding {
             cause: RESET_BEFORE_RESPONSE,
             scope: Scope::Exchange(exchange.number),
             at: rst.packet,
             actor: Actor::Origin,
-            confidence: case.confidence(exchange).min(if unknown { Confidence::Likely } else { Confidence::Certain }),
+            // A kernel that knows nothing of the connection lost it before: when and why is not in this capture.
+            confidence: match rst.look {
+                RstLook::NoConnection => case.confidence(exchange).min(Confidence::Likely),
+                _ => case.confidence(exchange),
+            },
             summary: format!(
                 "The origin answered {} with a reset after {waited} and not a byte of response: {look}.",
                 request_name(exchange),
@@ -54,11 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_knows_nothing_of_an_open_connection_was_told_something_unseen() {
+    fn of_a_connection_that_the_origin_no_longer_knows_the_end_was_not_seen() {
         let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::NoConnection);
-        assert_eq!(told.found_by(detect)[0].confidence, Confidence::Certain);
-        let told = told.with(|told| told.line.direction.edge.acked = 0);
         assert_eq!(told.found_by(detect)[0].confidence, Confidence::Likely);
+        let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
+        assert_eq!(told.found_by(detect)[0].confidence, Confidence::Certain);
     }
 
     #[test]

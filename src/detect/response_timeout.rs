@@ -82,8 +82,7 @@ mod tests {
     #[test]
     fn a_timeout_that_the_user_names_counts() {
         let told = connected().request("GET", "/slow").after(3.0).fin(Peer::Edge).with(|told| {
-            told.edge.response_timeout_s = 3.0;
-            told.edge.response_timeout_given = true;
+            told.edge = told.edge.clone().with_response_timeout(3.0);
         });
         assert_eq!(told.causes(detect), ["response-timeout"]);
     }

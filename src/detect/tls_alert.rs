@@ -188,7 +188,10 @@ fn finding(case: &Case<'_>, tls: &Tls, alert: &Alert, cause: Cause) -> Finding {
     let mut evidence = negotiation(case, tls);
     evidence.push(Evidence::new(alert.packet, format!("fatal alert {said} from the {}, {}", alert.from, alert.phase)));
     let unnamed = alert.description.is_some_and(|description| description.0 == 40);
+    // What the edge complains of is not in the capture where the origin had not sent a byte in it.
+    let unheard = case.line.direction.origin.first_data.is_none_or(|data| data.number > alert.packet.number);
     let confidence = match cause {
+        _ if alert.from == Peer::Edge && unheard => Confidence::Likely,
         TLS_SNI_REJECTED if unnamed && !only_the_name_differs(case, tls) => Confidence::Possible,
         TLS_CIPHER_MISMATCH | TLS_SNI_REJECTED | TLS_VERSION_MISMATCH if unnamed => Confidence::Likely,
         _ => Confidence::Certain,

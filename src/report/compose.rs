@@ -42,8 +42,20 @@ pub struct View {
     pub redaction: Redaction,
     /// What it is narrowed to.
     pub selection: Selection,
+    /// Whether the connections that were kept are listed.
+    pub connections: Listing,
     /// Where the clock stands that people read times by.
     pub zone: Zone,
+}
+
+/// Whether a report lists connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listing {
+    /// Every one whose record was kept.
+    #[default]
+    Kept,
+    /// None: records were kept for another purpose.
+    None,
 }
 
 impl<'a> Document<'a> {
@@ -61,8 +73,11 @@ impl<'a> Document<'a> {
             edge: edge(&verdict.edge),
             summary: summary(verdict, &chosen),
             observations: verdict.observations.iter().map(|observation| composer.observation(observation)).collect(),
+            patterns: verdict.patterns.iter().map(|pattern| composer.pattern(pattern)).collect(),
+            requests: composer.stories(verdict, view.selection.ray.as_deref()),
+            edge_log: verdict.edge_log.as_ref().map(|comparison| composer.edge_log(comparison)),
             caveats: verdict.caveats.iter().map(|caveat| composer.redaction.text(caveat)).collect(),
-            connections: Connections::new(verdict, &view.selection, composer.clone()),
+            connections: Connections::new(verdict, view, composer.clone()),
             incidents: Incidents::new(chosen, composer),
         }
     }
@@ -90,7 +105,7 @@ pub(super) fn failed_exchange(incident: &verdict::Incident) -> Option<&Exchange>
     }
 }
 
-fn precision(verdict: &Verdict, sources: &[Source]) -> Precision {
+pub(super) fn precision(verdict: &Verdict, sources: &[Source]) -> Precision {
     let of_sources = sources.iter().flat_map(|source| [source.first, source.last]).flatten();
     let lines = verdict.incidents.iter().map(|incident| &incident.timeline).chain(&verdict.records);
     Precision::of(of_sources.chain(lines.flat_map(|line| [line.first.time, line.last.time])))
@@ -219,6 +234,7 @@ impl Composer {
             timeline_left_out,
             also: incident.also.iter().map(|also| self.alternative(also)).collect(),
             fix: fixes(entry, server_header(line, exchange)),
+            hops: self.hops(&incident.hops, std::slice::from_ref(incident)),
             wireshark: format!("tcp.stream eq {}", line.index),
         }
     }
@@ -266,7 +282,7 @@ impl Composer {
         (events, story.len().saturating_sub(next) as u64)
     }
 
-    fn event(&self, event: &timeline::Event, start: PacketRef, left_out: u64) -> Event {
+    pub(super) fn event(&self, event: &timeline::Event, start: PacketRef, left_out: u64) -> Event {
         Event {
             packet: event.packet.number,
             time: self.stamp(event.packet.time),

@@ -60,7 +60,7 @@ impl Composer {
 }
 
 /// What became of an exchange that is no incident.
-fn outcome(exchange: &timeline::Exchange) -> &'static str {
+pub(super) fn outcome(exchange: &timeline::Exchange) -> &'static str {
     match exchange.visibility {
         _ if exchange.clean() => "ok",
         _ if exchange.request.cancelled.is_some() => "cancelled",

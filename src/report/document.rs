@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Stamp;
+pub use super::joined::{Contradiction, EdgeLog, Hop, Pattern, Story, Unseen};
 use super::streams::{Connections, Incidents};
 
 /// Name and version of the contract.
@@ -33,6 +34,14 @@ pub struct Document<'a> {
     pub incidents: Incidents<'a>,
     /// Worth knowing, but no 52x.
     pub observations: Vec<Observation>,
+    /// What many incidents have in common.
+    pub patterns: Vec<Pattern>,
+    /// The whole story of the request that `--ray` asked for, healthy or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<Story>,
+    /// What the edge's own log makes of the verdicts, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edge_log: Option<EdgeLog>,
     /// What weakens the verdicts.
     pub caveats: Vec<String>,
     /// Every connection, where they were asked for.
@@ -151,6 +160,9 @@ pub struct Incident {
     pub also: Vec<Alternative>,
     /// What to do: the server that the origin names itself first.
     pub fix: Vec<Fix>,
+    /// The way of the request through a chain of proxies, from the outermost hop to the one that failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hops: Vec<Hop>,
     /// Display filter that shows the connection in Wireshark.
     pub wireshark: String,
 }

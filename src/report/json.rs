@@ -110,8 +110,18 @@ mod tests {
         let text = rendered(&sample::document(&View::default()));
         let fields: Vec<&str> =
             text.lines().filter_map(|line| line.strip_prefix("  \"")?.split_once('"')).map(|(name, _)| name).collect();
-        let contract =
-            ["schema", "tool", "captures", "edge", "summary", "incidents", "observations", "caveats", "connections"];
+        let contract = [
+            "schema",
+            "tool",
+            "captures",
+            "edge",
+            "summary",
+            "incidents",
+            "observations",
+            "patterns",
+            "caveats",
+            "connections",
+        ];
         assert_eq!(fields, contract);
     }
 

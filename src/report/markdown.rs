@@ -158,6 +158,8 @@ fn for_support(document: &Document<'_>) -> Result<String, std::fmt::Error> {
 /// What holds for the whole report.
 fn closing(document: &Document<'_>) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
+    let patterns = document.patterns.iter().take(IN_LISTS);
+    list("Patterns", patterns.map(|it| (it.kind, it.summary.as_str())), &mut out)?;
     let observations = document.observations.iter().take(IN_LISTS);
     list("Observations", observations.map(|it| (it.kind, it.summary.as_str())), &mut out)?;
     let problems = document

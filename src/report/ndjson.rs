@@ -4,7 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::document::{Capture, Connection, Document, Edge, Incident, Observation, Summary, Tool};
+use super::document::{
+    Capture, Connection, Document, Edge, EdgeLog, Incident, Observation, Pattern, Story, Summary, Tool,
+};
 use super::json::write_line;
 
 /// Writes the document line by line.
@@ -50,6 +52,8 @@ impl Lines {
 
     fn conclusion(&self, document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
         document.observations.iter().try_for_each(|observation| self.line(Line::Observation(observation), out))?;
+        document.patterns.iter().try_for_each(|pattern| self.line(Line::Pattern(pattern), out))?;
+        document.requests.iter().try_for_each(|story| self.line(Line::Request(story), out))?;
         document.connections.iter().try_for_each(|connection| self.line(Line::Connection(&connection), out))?;
         let closing = Closing {
             schema: document.schema,
@@ -57,6 +61,7 @@ impl Lines {
             edge: &document.edge,
             summary: &document.summary,
             caveats: &document.caveats,
+            edge_log: document.edge_log.as_ref(),
         };
         self.line(Line::Summary(closing), out)
     }
@@ -84,6 +89,8 @@ enum Line<'a> {
     Capture(&'a Capture),
     Incident(&'a Incident),
     Observation(&'a Observation),
+    Pattern(&'a Pattern),
+    Request(&'a Story),
     Connection(&'a Connection),
     Summary(Closing<'a>),
 }
@@ -97,6 +104,8 @@ struct Closing<'a> {
     #[serde(flatten)]
     summary: &'a Summary,
     caveats: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edge_log: Option<&'a EdgeLog>,
 }
 
 #[cfg(test)]

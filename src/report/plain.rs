@@ -45,7 +45,8 @@ pub(super) fn sentences(text: &str, most: usize) -> String {
     if head.len() == text.len() {
         return text.to_owned();
     }
-    match head.rfind(". ") {
+    let mut stops = head.rmatch_indices(". ").map(|(stop, _)| stop);
+    match stops.find(|&stop| !head.get(..stop).unwrap_or_default().ends_with('.')) {
         Some(stop) => format!("{}.", head.get(..stop).unwrap_or(head)),
         None => format!("{} …", head.rsplit_once(' ').map_or(head, |(words, _)| words)),
     }
@@ -81,6 +82,8 @@ mod tests {
         let text = format!("Set `a`. {} b.", "word ".repeat(60));
         assert_eq!(sentences(&text, 200), "Set `a`.");
         assert!(sentences(&"word ".repeat(60), 200).ends_with("word …"));
+        let dots = format!("One. Two ... {}", "word ".repeat(60));
+        assert_eq!(sentences(&dots, 200), "One.");
         assert_eq!(sentences("All of it. Yes.", 200), "All of it. Yes.");
     }
 }

@@ -149,6 +149,7 @@ fn race_incident(line: Timeline) -> Incident {
             why_not: "the origin had sent its FIN before the request came, so the reset only follows from it"
                 .to_owned(),
         }],
+        hops: Vec::new(),
     }
 }
 
@@ -181,6 +182,7 @@ pub(super) fn handshake_failure() -> Incident {
         origin_status: 0,
         timeline: Rc::new(line),
         also: Vec::new(),
+        hops: Vec::new(),
     }
 }
 

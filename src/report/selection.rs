@@ -31,7 +31,7 @@ impl Selection {
             Some(request) => has_host(request, host) || request.host.is_none() && has_sni(&incident.timeline, host),
             None => has_sni(&incident.timeline, host),
         });
-        let ray = self.ray.as_deref().is_none_or(|ray| request.is_some_and(|request| has_ray(request, ray)));
+        let ray = self.ray.as_deref().is_none_or(|ray| request.is_some_and(|request| request.has_ray(ray)));
         cause && host && ray
     }
 
@@ -42,18 +42,9 @@ impl Selection {
         let cause = self.cause.as_deref().is_none_or(|cause| causes.contains(&cause));
         let host =
             self.host.as_deref().is_none_or(|host| has_sni(timeline, host) || any(&|request| has_host(request, host)));
-        let ray = self.ray.as_deref().is_none_or(|ray| any(&|request| has_ray(request, ray)));
+        let ray = self.ray.as_deref().is_none_or(|ray| any(&|request| request.has_ray(ray)));
         cause && host && ray
     }
-}
-
-fn has_ray(request: &Request, ray: &str) -> bool {
-    request.ray.as_deref().is_some_and(|own| ray_id(own).eq_ignore_ascii_case(ray_id(ray)))
-}
-
-/// `8f3b2c1d0e9a7b65-FRA` without the data centre.
-fn ray_id(ray: &str) -> &str {
-    ray.split('-').next().unwrap_or(ray).trim()
 }
 
 fn has_host(request: &Request, host: &str) -> bool {

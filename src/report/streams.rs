@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-use super::Selection;
 use super::alike::{Group, groups};
 use super::compose::Composer;
 use super::document::{Connection, Incident};
+use super::{Listing, View};
 use crate::timeline::{Event, Timeline};
 use crate::verdict::{self, Verdict};
 
@@ -86,16 +86,20 @@ pub struct Connections<'a> {
 }
 
 impl<'a> Connections<'a> {
-    pub(super) fn new(verdict: &'a Verdict, selection: &Selection, composer: Composer) -> Self {
+    pub(super) fn new(verdict: &'a Verdict, view: &View, composer: Composer) -> Self {
         let mut incidents: HashMap<u32, Vec<&verdict::Incident>> = HashMap::new();
         for incident in &verdict.incidents {
             incidents.entry(incident.timeline.index).or_default().push(incident);
         }
         let mut chosen = Vec::new();
-        for line in &verdict.records {
+        let records = match view.connections {
+            Listing::Kept => verdict.records.as_slice(),
+            Listing::None => &[],
+        };
+        for line in records {
             let own = incidents.remove(&line.index).unwrap_or_default();
             let causes: Vec<&str> = own.iter().map(|incident| incident.finding.cause.0).collect();
-            if selection.takes_connection(line, &causes) {
+            if view.selection.takes_connection(line, &causes) {
                 chosen.push((&**line, own));
             }
         }
@@ -166,7 +170,7 @@ impl Stories {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::{Document, View, sample};
+    use crate::report::{Document, sample};
 
     #[test]
     fn an_incident_is_the_same_however_it_is_taken() {

@@ -10,6 +10,12 @@ use super::{
 /// An origin that closes sooner than this after a response did not wait for another request.
 const IDLE_NS: i64 = 20_000_000;
 
+/// Closes straight after a response that are kept as samples.
+const KEPT_CLOSES: usize = 5;
+
+/// Closes that are no further apart have one reason.
+const TOGETHER_NS: i64 = 5_000_000;
+
 /// Broken rules that an edge took which are kept for one origin.
 const KEPT_TAKEN: usize = 256;
 
@@ -63,6 +69,12 @@ pub struct OriginFacts {
     pub longest_reuse_ns: i64,
     /// Connections that the origin closed straight after a response that did not announce it.
     pub closed_after_response: u64,
+    /// The fewest exchanges that such a connection carried.
+    pub least_closed_after: Option<u64>,
+    /// The most.
+    pub most_closed_after: u64,
+    /// The first of these closes.
+    pub closed_samples: Vec<PacketRef>,
     /// Connections with more than one exchange.
     pub reused: u64,
     /// Cipher suites that the origin chose, with their counts.
@@ -203,13 +215,45 @@ impl OriginFacts {
             self.idle_closes.push(IdleClose { connection: line.index, packet: fin.packet, idle_ns });
         } else if last.response.as_ref().is_some_and(|response| !response.close) && !last.request.close {
             self.closed_after_response = self.closed_after_response.saturating_add(1);
+            self.learn_closed_after(line, fin.packet);
         }
     }
+
+    fn learn_closed_after(&mut self, line: &Timeline, close: PacketRef) {
+        let exchanges = line.folded.saturating_add(line.exchanges.len() as u64);
+        self.least_closed_after = Some(self.least_closed_after.map_or(exchanges, |least| least.min(exchanges)));
+        self.most_closed_after = self.most_closed_after.max(exchanges);
+        if self.closed_samples.len() < KEPT_CLOSES {
+            self.closed_samples.push(close);
+        }
+    }
+
+    /// The number of exchanges after which the origin closed every connection that it closed unannounced straight
+    /// after a response.
+    #[must_use]
+    pub fn closes_after(&self) -> Option<u64> {
+        self.least_closed_after.filter(|least| *least == self.most_closed_after)
+    }
+
+    /// Idle closes without those that came together with another one: a process that ends closes all its connections
+    /// at once, however long they were idle.
+    pub fn separate_closes(&self) -> impl Iterator<Item = &IdleClose> {
+        let mut closes: Vec<&IdleClose> = self.idle_closes.iter().collect();
+        closes.sort_unstable_by_key(|close| (close.packet.time, close.packet.number));
+        let mut last = None;
+        closes.retain(|close| {
+            let together = last.is_some_and(|last| close.packet.time.nanos_since(last) < TOGETHER_NS);
+            last = Some(close.packet.time);
+            !together
+        });
+        closes.into_iter()
+    }
+
     /// The idle timeout that the origin's closes agree on, in seconds: their median, where at least two lie
     /// within a tenth of it.
     #[must_use]
     pub fn idle_timeout_s(&self) -> Option<f64> {
-        let mut idle: Vec<i64> = self.idle_closes.iter().map(|close| close.idle_ns).collect();
+        let mut idle: Vec<i64> = self.separate_closes().map(|close| close.idle_ns).collect();
         idle.sort_unstable();
         let median = *idle.get(idle.len() / 2)?;
         let near = idle.iter().filter(|&&ns| ns.saturating_sub(median).saturating_abs() <= median / 10).count();

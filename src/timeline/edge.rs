@@ -1,12 +1,21 @@
-//! What the edge puts up with: its timeouts, limits and tolerances. A profile is data, not code.
+//! What the edge puts up with: its timeouts, limits and tolerances. A profile is data, not code: see `edges/`.
 
-use super::Rule;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+use super::{Network, Rule};
 
 /// An edge's profile.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Edge {
-    /// Name of the profile (`cloudflare`, `generic`).
+    /// Name of the profile (`cloudflare`, `generic`, or what a file calls itself).
     pub profile: String,
+    /// Statuses of the catalogue that it shows.
+    pub statuses: Statuses,
+    /// Statuses of single causes that differ from the catalogue's, by the cause's id.
+    pub status_of: BTreeMap<String, u16>,
     /// Seconds that the edge waits for a TCP connection.
     pub connect_timeout_s: f64,
     /// Seconds that it waits for its request to be acknowledged.
@@ -15,6 +24,8 @@ pub struct Edge {
     pub handshake_timeout_s: f64,
     /// Seconds that it waits for the next bytes of a response.
     pub response_timeout_s: f64,
+    /// Shortest wait that can have been this timeout: documents name several values.
+    pub response_least_s: f64,
     /// True where the response timeout was named by the user, not taken from a profile.
     pub response_timeout_given: bool,
     /// Seconds that it keeps an idle connection.
@@ -25,51 +36,64 @@ pub struct Edge {
     pub headers_limit: u64,
     /// Deviations that it takes without complaint.
     pub tolerates: Vec<Rule>,
+    /// Addresses that it connects from, where they are published.
+    pub networks: Vec<Network>,
+}
+
+/// The statuses by which an edge tells visitors of a failed origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Statuses {
+    /// Cloudflare's own: 520 to 526.
+    Cloudflare,
+    /// Those of RFC 9110 section 15.6: 502 and 504.
+    Gateway,
 }
 
 impl Default for Edge {
-    /// Cloudflare's public values.
     fn default() -> Self {
-        Self {
-            profile: "cloudflare".to_owned(),
-            connect_timeout_s: 19.0,
-            ack_timeout_s: 90.0,
-            handshake_timeout_s: 15.0,
-            response_timeout_s: 120.0,
-            response_timeout_given: false,
-            idle_timeout_s: 900.0,
-            header_limit: 16 * 1024,
-            headers_limit: 32 * 1024,
-            tolerates: vec![Rule::LineFeedAlone, Rule::FoldedLine, Rule::EmptyLineFirst],
-        }
+        // A profile that cannot be read fails the tests, so none falls back to this.
+        Self::built_in("cloudflare").unwrap_or_else(Self::boundless)
     }
 }
 
 impl Edge {
-    /// A reverse proxy that is not Cloudflare: the defaults that most of them share.
-    #[must_use]
-    pub fn generic() -> Self {
+    /// An edge that waits for ever and takes everything: what a profile begins from.
+    pub(super) fn boundless() -> Self {
         Self {
-            profile: "generic".to_owned(),
-            connect_timeout_s: 60.0,
-            ack_timeout_s: 60.0,
-            handshake_timeout_s: 60.0,
-            response_timeout_s: 60.0,
-            idle_timeout_s: 60.0,
-            header_limit: 64 * 1024,
-            headers_limit: 64 * 1024,
-            ..Self::default()
+            profile: String::new(),
+            statuses: Statuses::Gateway,
+            status_of: BTreeMap::new(),
+            connect_timeout_s: f64::INFINITY,
+            ack_timeout_s: f64::INFINITY,
+            handshake_timeout_s: f64::INFINITY,
+            response_timeout_s: f64::INFINITY,
+            response_least_s: f64::INFINITY,
+            response_timeout_given: false,
+            idle_timeout_s: f64::INFINITY,
+            header_limit: u64::MAX,
+            headers_limit: u64::MAX,
+            tolerates: Vec::new(),
+            networks: Vec::new(),
         }
     }
 
-    /// True where a wait of `seconds` without a byte of response is as long as the edge's read timeout.
-    ///
-    /// Cloudflare's documents name 100, 120 and 125 s, "a second more or less": where the user named no
-    /// value, the shortest of them counts.
+    /// This edge with a response timeout that the user named.
+    #[must_use]
+    pub fn with_response_timeout(self, seconds: f64) -> Self {
+        Self { response_timeout_s: seconds, response_least_s: seconds, response_timeout_given: true, ..self }
+    }
+
+    /// True where a wait of `seconds` without a byte of response is as long as the edge's read timeout,
+    /// "a second more or less" as Cloudflare's documents say.
     #[must_use]
     pub fn waited_long_enough(&self, seconds: f64) -> bool {
-        let least =
-            if self.response_timeout_given { self.response_timeout_s } else { self.response_timeout_s.min(100.0) };
-        seconds >= least - (least * 0.05).min(1.0)
+        seconds >= self.response_least_s - (self.response_least_s * 0.05).min(1.0)
+    }
+
+    /// True for an address that the edge is known to connect from.
+    #[must_use]
+    pub fn connects_from(&self, address: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(address))
     }
 }

@@ -98,6 +98,13 @@ impl Request {
             cancelled: None,
         }
     }
+
+    /// True for the request with this Ray ID, with or without the data centre behind it.
+    #[must_use]
+    pub fn has_ray(&self, ray: &str) -> bool {
+        let id = |ray: &str| ray.split('-').next().unwrap_or_default().trim().to_ascii_lowercase();
+        self.ray.as_deref().is_some_and(|own| id(own) == id(ray))
+    }
 }
 
 /// A response with a 1xx status.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Entry;
+use super::{Comparison, Entry, Leg, Pattern};
 use crate::detect::{Finding, Observation};
 use crate::timeline::{Edge, Timeline};
 
@@ -24,6 +24,9 @@ pub struct Incident {
     pub timeline: Rc<Timeline>,
     /// What else was weighed.
     pub also: Vec<Alternative>,
+    /// The way of the request through a chain of proxies from the outermost hop to the one that failed; empty where
+    /// it is the only one.
+    pub hops: Vec<Leg>,
 }
 
 /// A cause that was weighed and lost.
@@ -50,6 +53,10 @@ pub struct Verdict {
     pub incidents: Vec<Incident>,
     /// Worth knowing.
     pub observations: Vec<Observation>,
+    /// What many incidents have in common.
+    pub patterns: Vec<Pattern>,
+    /// What the edge's own log makes of them, where one was given.
+    pub edge_log: Option<Comparison>,
     /// Every connection in order of its index, where they were asked for.
     pub records: Vec<Rc<Timeline>>,
     /// What weakens the verdicts: "3 connections have no SYN", "keys are missing for 2 connections".

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::{Alternative, Catalogue, Entry, Incident};
-use crate::detect::{Case, DETECTORS, Finding, Scope};
-use crate::timeline::{Capture, Edge, Peer, Timeline};
+use crate::detect::{Case, Confidence, DETECTORS, Finding, Scope};
+use crate::timeline::{Capture, Edge, Peer, Rst, RstLook, RstSender, Statuses, Timeline};
 
 /// A finding with what the catalogue says of its cause.
 struct Candidate {
@@ -94,17 +94,40 @@ fn why_not(root: &Candidate, loser: &Candidate) -> String {
 
 fn incident(line: &Rc<Timeline>, edge: &Edge, root: Candidate, also: Vec<Alternative>) -> Incident {
     let Candidate { mut finding, entry } = root;
+    if !seen_to_the_end(line) {
+        finding.confidence = finding.confidence.min(Confidence::Likely);
+    }
     finding.evidence.sort_by_key(|evidence| evidence.packet.number);
-    let by_catalogue = if edge.profile == "cloudflare" { entry.status } else { entry.generic_status };
     Incident {
         id: id(line, finding.scope),
-        edge_status: finding.edge_status.filter(|_| edge.profile == "cloudflare").unwrap_or(by_catalogue),
+        edge_status: edge_status(edge, entry, finding.edge_status),
         origin_status: origin_status(line, finding.scope),
         entry,
         timeline: Rc::clone(line),
         also,
+        hops: Vec::new(),
         finding,
     }
+}
+
+/// False where the origin sent what the capture does not hold: it was acknowledged, or a later segment of the origin
+/// counts it. The fault may lie in it, so nothing is certain.
+fn seen_to_the_end(line: &Timeline) -> bool {
+    let origin = &line.direction.origin;
+    let own = |rst: &&Rst| rst.sender == RstSender::Claimed && rst.look != RstLook::Refusal;
+    let reset_at = origin.rsts.iter().filter(own).map(|rst| u64::try_from(rst.offset).unwrap_or(0)).max();
+    // A FIN counts as one byte.
+    let counted = origin.reached.max(reset_at.unwrap_or(0)).saturating_sub(1);
+    origin.missed_by_capture == 0 && counted <= origin.sent
+}
+
+/// The status that this edge shows: what its profile says of the cause, else what the finding or the catalogue says.
+fn edge_status(edge: &Edge, entry: &Entry, of_finding: Option<u16>) -> u16 {
+    let by_kind = match edge.statuses {
+        Statuses::Cloudflare => of_finding.unwrap_or(entry.status),
+        Statuses::Gateway => entry.generic_status,
+    };
+    edge.status_of.get(entry.id).copied().unwrap_or(by_kind)
 }
 
 /// The status that the edge could read of a response that it then refused; 0 where there was none, or where it

@@ -197,3 +197,59 @@ const CALLS: &[i64] = &[
     #[cfg(target_arch = "x86_64")]
     libc::SYS_readlink,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::net::{TcpListener, UdpSocket};
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::*;
+
+    /// Names the folder that the confined process may write to; only that process has it.
+    const FOLDER: &str = "PCAP520_TEST_SANDBOX";
+
+    /// Runs this very test once more, as a process that confines itself.
+    #[test]
+    fn what_was_given_up_cannot_be_done_any_more() {
+        if let Some(folder) = std::env::var_os(FOLDER) {
+            return try_everything(Path::new(&folder));
+        }
+        if !is_root() {
+            eprintln!("skipped: only root has privileges to give up");
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(folder.path(), Some(65_534), Some(65_534)).unwrap();
+        let name = "cli::live::sandbox::tests::what_was_given_up_cannot_be_done_any_more";
+        let run = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture"])
+            .env(FOLDER, folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
+    }
+
+    fn try_everything(folder: &Path) {
+        let user = Some(User { uid: 65_534, gid: 65_534 });
+        confine(&Needs { user, read: Vec::new(), write: vec![folder.to_owned()] }).unwrap();
+        fs::write(folder.join("file"), "still possible").unwrap();
+        fs::rename(folder.join("file"), folder.join("other")).unwrap();
+        assert!(fs::read("/etc/passwd").is_err(), "what everybody may read is out of reach, too");
+        assert!(fs::write(std::env::temp_dir().join("pcap520-test-outside"), "").is_err());
+        assert!(set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT).is_err());
+        assert!(set_thread_groups(&[Gid::ROOT]).is_err());
+        assert!(crate::capture::Live::open("lo", "tcp", OPTIONS).is_err(), "no interface can be opened");
+        confine_calls().unwrap();
+        assert!(UdpSocket::bind("127.0.0.1:0").is_err(), "no socket can be opened");
+        assert!(TcpListener::bind("127.0.0.1:0").is_err());
+        assert!(Command::new("/bin/true").status().is_err(), "no program can be run");
+        assert_eq!(fs::read(folder.join("other")).unwrap(), b"still possible");
+        fs::remove_file(folder.join("other")).unwrap();
+    }
+
+    const OPTIONS: crate::capture::LiveOptions =
+        crate::capture::LiveOptions { snap_len: 96, buffer_bytes: 1 << 20, promiscuous: false };
+}

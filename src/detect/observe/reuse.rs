@@ -19,8 +19,8 @@ impl Watch for KeepaliveShorter {
             let seconds = origin.idle_timeout_s()?;
             (seconds < edge.idle_timeout_s).then_some((endpoint, origin, seconds))
         })?;
-        let closes = origin.idle_closes.len();
-        let evidence = origin.idle_closes.iter().take(super::SAMPLES);
+        let closes = origin.separate_closes().count();
+        let evidence = origin.separate_closes().take(super::SAMPLES);
         Some(Observation {
             kind: "keepalive-shorter-than-edge",
             summary: format!(
@@ -37,7 +37,7 @@ impl Watch for KeepaliveShorter {
     }
 }
 
-/// `closes-every-connection`: the origin closes after every response, unannounced.
+/// `closes-every-connection`: the origin closes after every response, or every N-th one, unannounced.
 #[derive(Default)]
 pub(super) struct ClosesEveryConnection;
 
@@ -45,19 +45,57 @@ impl Watch for ClosesEveryConnection {
     fn see(&mut self, _: &Sight<'_>) {}
 
     fn tell(&self, capture: &Capture, _: &Edge) -> Option<Observation> {
-        let (endpoint, origin) = capture.origins.iter().find(|(_, origin)| {
-            origin.reused == 0
-                && origin.closed_after_response >= HABIT
-                && origin.closed_after_response == origin.established
+        let (endpoint, origin, number) = capture.origins.iter().find_map(|(endpoint, origin)| {
+            let always = origin.closed_after_response >= HABIT && origin.closed_after_response == origin.established;
+            Some((endpoint, origin, origin.closes_after().filter(|_| always)?))
         })?;
+        let (after, reuse) = match number {
+            1 => ("one response".to_owned(), "cannot reuse them and may race its close"),
+            more => (format!("response number {more}"), "may race its close with the next request"),
+        };
         Some(Observation {
             kind: "closes-every-connection",
             summary: format!(
-                "The origin {endpoint} closed all of its {} connections straight after one response, without \
-                 \"Connection: close\": the edge cannot reuse them and may race its close.",
+                "The origin {endpoint} closed all of its {} connections straight after {after}, without \
+                 \"Connection: close\": the edge {reuse}.",
                 origin.closed_after_response,
             ),
-            evidence: Vec::new(),
+            evidence: origin
+                .closed_samples
+                .iter()
+                .map(|close| Evidence::new(*close, format!("FIN straight after {after}")))
+                .collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::testing::connected;
+    use crate::timeline::Peer;
+
+    /// What is observed of `connections` on each of which the origin closes after `exchanges` responses.
+    fn observed(connections: usize, exchanges: &[usize]) -> Option<Observation> {
+        let mut capture = Capture::default();
+        for &number in exchanges.iter().cycle().take(connections) {
+            let told = (0..number).fold(connected(), |told, _| told.request("GET", "/").response(200, 5, 5));
+            capture.learn(&told.fin(Peer::Origin).line);
+        }
+        ClosesEveryConnection.tell(&capture, &Edge::default())
+    }
+
+    #[test]
+    fn an_origin_that_closes_after_every_response_or_every_tenth_is_told_with_its_packets() {
+        let after_one = observed(4, &[1]).unwrap();
+        assert!(after_one.summary.contains("all of its 4 connections straight after one response"), "{after_one:?}");
+        assert_eq!(after_one.evidence.len(), 4);
+        assert!(observed(3, &[10]).unwrap().summary.contains("straight after response number 10"));
+    }
+
+    #[test]
+    fn closes_without_a_habit_are_none() {
+        assert_eq!(observed(2, &[1]), None);
+        assert_eq!(observed(4, &[1, 3]), None);
     }
 }

@@ -7,6 +7,7 @@ use super::layout::{Page, Row, Tone, columns};
 use crate::report::alike::Group;
 use crate::report::document::{Document, Event, Evidence, Incident};
 use crate::report::excerpt::excerpt;
+use crate::report::joined::write_hops;
 use crate::report::numbers::{count, thousands};
 use crate::report::plain::shortened;
 
@@ -18,6 +19,10 @@ pub(super) fn write(page: &mut Page<'_>, incident: &Incident, place: &str, detai
     page.row(&Row::new(0).text(Tone::Plain, &incident.summary))?;
     page.blank()?;
     facts(page, incident)?;
+    if !incident.hops.is_empty() {
+        section(page, "Hops of this request")?;
+        write_hops(page, 2, &incident.hops)?;
+    }
     fixes(page, incident, detail)?;
     if !incident.evidence.is_empty() {
         section(page, "Evidence")?;

@@ -9,7 +9,8 @@ pub use layout::Palette;
 pub(crate) use layout::{Page, Row, Tone};
 
 use super::alike::Group;
-use super::document::{Capture, Document, Incident, Observation, Summary};
+use super::document::{Capture, Document, Incident, Observation, Pattern, Summary};
+use super::joined;
 use super::numbers::{count, duration, size, thousands};
 use super::plain::{sentences, shortened};
 
@@ -45,7 +46,12 @@ pub fn write(document: &Document<'_>, style: Style, out: &mut dyn Write) -> io::
     let groups = document.incidents.groups();
     overview(&mut page, document, &groups)?;
     incidents(&mut page, document, &groups, style.detail)?;
+    joined::write_stories(&mut page, &document.requests)?;
+    patterns(&mut page, &document.patterns)?;
     observations(&mut page, &document.observations)?;
+    if let Some(log) = &document.edge_log {
+        joined::write_edge_log(&mut page, log)?;
+    }
     cautions(&mut page, document)
 }
 
@@ -184,6 +190,16 @@ fn kind(page: &mut Page<'_>, group: &Group, first: Option<&Incident>) -> io::Res
         page.row(&Row::new(indent).left(1, Tone::Good, "→").text(Tone::Plain, sentences(&text, ADVICE)))?;
     }
     Ok(())
+}
+
+/// What the incidents have in common.
+fn patterns(page: &mut Page<'_>, patterns: &[Pattern]) -> io::Result<()> {
+    if patterns.is_empty() {
+        return Ok(());
+    }
+    page.blank()?;
+    page.row(&Row::new(0).text(Tone::Strong, "Patterns"))?;
+    patterns.iter().try_for_each(|pattern| page.row(&Row::new(2).text(Tone::Plain, &pattern.summary)))
 }
 
 /// Since when, and until when.
