@@ -26,8 +26,8 @@ impl Composer {
             completeness: line.completeness,
             duplicated_packets: line.copies.packets,
             conflicting_bytes: line.conflicting_bytes,
-            client_to_server: direction(line, Peer::Edge),
-            server_to_client: direction(line, Peer::Origin),
+            client_to_server: self.direction(line, Peer::Edge),
+            server_to_client: self.direction(line, Peer::Origin),
             rtt_s: line.rtt_ns.map(|nanoseconds| nanoseconds as f64 / 1e9),
             tls: line.tls.as_deref().map(|facts| tls(facts, self.sni(line))),
             protocol: line.protocol,
@@ -57,6 +57,31 @@ impl Composer {
             incident: incident.map(|incident| self.redaction.id(&incident.id)),
         }
     }
+
+    fn direction(&self, line: &Timeline, from: Peer) -> Direction {
+        let direction = &line.direction[from];
+        Direction {
+            packets: direction.packets,
+            bytes: direction.bytes,
+            retransmitted: direction.segments.retransmitted,
+            fast_retransmitted: direction.segments.fast_retransmitted,
+            spurious: direction.segments.spurious,
+            out_of_order: direction.segments.out_of_order,
+            lost: direction.lost,
+            after_hole: direction.segments.after_hole,
+            acked_unseen: direction.segments.acked_unseen,
+            missed_by_capture: direction.missed_by_capture,
+            zero_windows: direction.segments.zero_windows,
+            window_probes: direction.segments.window_probes,
+            keep_alive_probes: direction.segments.keep_alive_probes,
+            urgent_segments: direction.urgent_segments,
+            ttl: direction.ttl,
+            rst: direction.rsts.iter().map(|rst| rst.packet.number).collect(),
+            rst_copies: line.copies.rsts_of(from).collect(),
+            fin: direction.fins.iter().map(|fin| fin.packet.number).collect(),
+            rst_text: direction.rsts.iter().filter_map(|rst| self.text_of(rst.text.as_ref())).collect(),
+        }
+    }
 }
 
 /// What became of an exchange that is no incident.
@@ -67,31 +92,6 @@ pub(super) fn outcome(exchange: &timeline::Exchange) -> &'static str {
         Visibility::Obscured => "obscured",
         _ if exchange.complete() => "deviating",
         Visibility::Clear | Visibility::Inferred => "incomplete",
-    }
-}
-
-fn direction(line: &Timeline, from: Peer) -> Direction {
-    let direction = &line.direction[from];
-    Direction {
-        packets: direction.packets,
-        bytes: direction.bytes,
-        retransmitted: direction.segments.retransmitted,
-        fast_retransmitted: direction.segments.fast_retransmitted,
-        spurious: direction.segments.spurious,
-        out_of_order: direction.segments.out_of_order,
-        lost: direction.lost,
-        after_hole: direction.segments.after_hole,
-        acked_unseen: direction.segments.acked_unseen,
-        missed_by_capture: direction.missed_by_capture,
-        zero_windows: direction.segments.zero_windows,
-        window_probes: direction.segments.window_probes,
-        keep_alive_probes: direction.segments.keep_alive_probes,
-        urgent_segments: direction.urgent_segments,
-        ttl: direction.ttl,
-        rst: direction.rsts.iter().map(|rst| rst.packet.number).collect(),
-        rst_copies: line.copies.rsts_of(from).collect(),
-        fin: direction.fins.iter().map(|fin| fin.packet.number).collect(),
-        rst_text: direction.rsts.iter().filter_map(|rst| rst.text.clone()).collect(),
     }
 }
 
