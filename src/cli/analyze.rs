@@ -57,7 +57,7 @@ pub(super) struct Args {
     #[arg(long, conflicts_with = "local", help_heading = "Report")]
     pub(super) utc: bool,
 
-    /// Show times in this computer's time zone; JSON, NDJSON and HAR stay in UTC
+    /// Show times in this computer's time zone; JSON and HAR stay in UTC
     #[arg(long, help_heading = "Report")]
     pub(super) local: bool,
 
