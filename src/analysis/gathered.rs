@@ -77,7 +77,7 @@ impl Gathered {
     pub(super) fn close(&mut self) {
         let suspects = std::mem::take(&mut self.suspects);
         let gateways = std::mem::take(&mut self.gateways);
-        let judged = suspects.iter().flat_map(|line| judge(line, &self.capture, &self.edge).incidents).collect();
+        let judged = suspects.iter().flat_map(|line| judge(line, &self.capture, &self.edge)).collect();
         let (incidents, failed) = self.settled(judged, suspects.iter().chain(&gateways));
         for line in suspects.iter().chain(&gateways) {
             self.see(line, failed.get(&line.index).map(Vec::as_slice).unwrap_or_default());
@@ -122,7 +122,7 @@ impl Gathered {
         if self.judging == Judging::WithHindsight {
             self.suspects.push(Rc::clone(line));
         } else {
-            let incidents = judge(line, &self.capture, &self.edge).incidents;
+            let incidents = judge(line, &self.capture, &self.edge);
             self.settle(line, incidents);
         }
     }
@@ -170,7 +170,7 @@ impl Gathered {
         let chains = Chains::new(lines);
         let strict = proxy_behind(&self.edge);
         for leg in failed_unnoticed(&chains, &incidents) {
-            let of_line = judge(&leg.line, &self.capture, &strict).incidents;
+            let of_line = judge(&leg.line, &self.capture, &strict);
             incidents.extend(of_line.into_iter().find(|incident| incident.finding.scope == leg.scope));
         }
         let mut failed: BTreeMap<u32, Vec<Scope>> = BTreeMap::new();
@@ -265,7 +265,7 @@ impl tcp::Records for Gathered {
             return;
         }
         let line = Rc::new(line);
-        for incident in judge(&line, &self.capture, &self.edge).incidents {
+        for incident in judge(&line, &self.capture, &self.edge) {
             let told = self.told.entry(line.index).or_default();
             if is_news(told, incident.finding.scope) {
                 told.push(incident.finding.scope);

@@ -1,7 +1,5 @@
 //! One connection with what surrounds it, and the questions that many detectors ask of it.
 
-use std::cell::Cell;
-
 use crate::timeline::{
     Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Timeline, Vantage, Visibility,
 };
@@ -16,7 +14,6 @@ pub struct Case<'a> {
     /// The edge that is assumed.
     pub edge: &'a Edge,
     capture: &'a Capture,
-    asked: Cell<bool>,
 }
 
 /// What the edge did after a response that breaks a rule: often the only witness of what it made of it.
@@ -34,21 +31,13 @@ impl<'a> Case<'a> {
     /// The case of one connection of a capture.
     #[must_use]
     pub fn new(line: &'a Timeline, capture: &'a Capture, edge: &'a Edge) -> Self {
-        Self { line, edge, capture, asked: Cell::new(false) }
+        Self { line, edge, capture }
     }
 
-    /// The capture that it belongs to. Whoever asks for it makes the verdict wait for the end of the capture: ask for
-    /// nothing that the connection itself can tell.
+    /// The capture that it belongs to: what other connections teach. Ask it for nothing that the connection itself can tell.
     #[must_use]
     pub fn capture(&self) -> &'a Capture {
-        self.asked.set(true);
         self.capture
-    }
-
-    /// True where the capture was asked for.
-    #[must_use]
-    pub fn asked_the_capture(&self) -> bool {
-        self.asked.get()
     }
 
     /// Exchanges whose response did not become complete, though all that came of them could be seen and the

@@ -12,18 +12,9 @@ struct Candidate {
     entry: &'static Entry,
 }
 
-/// The verdict on one connection.
-#[derive(Clone, Debug)]
-pub struct Judged {
-    /// Every incident, in the order of their first fault.
-    pub incidents: Vec<Incident>,
-    /// True where the verdict asked what other connections teach: what comes later may change it.
-    pub needs_hindsight: bool,
-}
-
-/// Judges one connection.
+/// Judges one connection: every incident, in the order of their first fault.
 #[must_use]
-pub fn judge(line: &Rc<Timeline>, capture: &Capture, edge: &Edge) -> Judged {
+pub fn judge(line: &Rc<Timeline>, capture: &Capture, edge: &Edge) -> Vec<Incident> {
     let case = Case::new(line, capture, edge);
     let mut candidates: Vec<Candidate> = DETECTORS
         .iter()
@@ -39,7 +30,7 @@ pub fn judge(line: &Rc<Timeline>, capture: &Capture, edge: &Edge) -> Judged {
         }
     }
     incidents.sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
-    Judged { incidents, needs_hindsight: case.asked_the_capture() }
+    incidents
 }
 
 /// What failed. A connection that failed as a whole failed each exchange that it carried: whichever fault came

@@ -12,6 +12,6 @@ pub use catalogue::{Catalogue, Entry, Fix, Layer};
 pub use chain::{Chains, Leg};
 pub use edge_log::{Comparison, Contradiction, EdgeLog, LogEntry, LogError};
 pub use incident::{Alternative, Incident, Verdict};
-pub use judge::{Judged, judge};
+pub use judge::judge;
 pub use patterns::{Census, Pattern, patterns};
 pub use settle::{failed_unnoticed, proxy_behind, settle};
