@@ -245,12 +245,17 @@ impl Composer {
             method: known(&request.method).map(|method| self.redaction.text(&method)),
             target: known(&request.target).map(|target| self.redaction.target(&target)),
             host: self.text_of(request.host.as_ref()),
-            ray: request.ray.clone(),
-            request_id: request.request_id.clone(),
+            ray: self.id_of(request.ray.as_ref()),
+            request_id: self.id_of(request.request_id.as_ref()),
             stream: exchange.stream,
             packet: request.start.packet.number,
             time: self.stamp(request.start.packet.time),
         }
+    }
+
+    /// What a request is called.
+    pub(super) fn id_of(&self, id: Option<&String>) -> Option<String> {
+        id.map(|id| self.redaction.request_id(id))
     }
 
     fn response(&self, exchange: &Exchange) -> Option<Response> {
