@@ -63,7 +63,9 @@ impl Clear {
         let len = u32::try_from(segment.payload.len()).ok().filter(|&len| len > 0)?;
         // The text of a reset stands in no stream (RFC 9293 section 3.5.3), and nobody takes what lies before the first byte.
         let near = i64::from(seq.since(first + stream.next as u32));
-        let at = i64::try_from(stream.next).ok().and_then(|next| u64::try_from(next + near).ok());
+        let at = i64::try_from(stream.next)
+            .ok()
+            .and_then(|next| next.checked_add(near).and_then(|at| u64::try_from(at).ok()));
         match at.filter(|_| !segment.flags.rst()) {
             Some(at) => {
                 stream.arrive(number, at, segment.payload, &mut self.doubtful);
@@ -95,7 +97,7 @@ impl Clear {
 impl Place {
     /// Those of these ranges of the stream that lie in the payload, as ranges of it.
     fn within(self, secret: &[Range<u64>]) -> Vec<Range<u32>> {
-        let end = self.at + u64::from(self.len);
+        let end = self.at.saturating_add(self.len.into());
         let begin = secret.partition_point(|range| range.end <= self.at);
         let own = secret.iter().skip(begin).take_while(|range| range.start < end);
         own.map(|range| {
@@ -114,7 +116,7 @@ impl Stream {
 
     fn arrive(&mut self, number: u64, at: u64, data: &[u8], doubtful: &mut BTreeSet<u64>) {
         if at > self.next {
-            self.early_bytes += data.len();
+            self.early_bytes = self.early_bytes.saturating_add(data.len());
             self.early.insert((at, number), data.to_vec());
             if self.early_bytes > MAX_EARLY {
                 self.pass_hole(doubtful);
@@ -127,7 +129,7 @@ impl Stream {
 
     /// Reads what is new in `data`, which begins no later than what is read next; the rest must be as it was.
     fn take(&mut self, number: u64, at: u64, data: &[u8], doubtful: &mut BTreeSet<u64>) {
-        let known = usize::try_from(self.next - at).unwrap_or(usize::MAX);
+        let known = usize::try_from(self.next.saturating_sub(at)).unwrap_or(usize::MAX);
         let (again, new) = data.split_at(known.min(data.len()));
         let before = self.latest.len().checked_sub(known);
         let same = before.and_then(|start| self.latest.get(start..)).is_some_and(|latest| latest.starts_with(again));
@@ -139,10 +141,10 @@ impl Stream {
             return;
         }
         self.reader.read(new);
-        self.next += new.len() as u64;
+        self.next = self.next.saturating_add(new.len() as u64);
         self.latest.extend_from_slice(new);
         if self.latest.len() > 2 * MAX_LATEST {
-            self.latest.drain(..self.latest.len() - MAX_LATEST);
+            self.latest.drain(..self.latest.len().saturating_sub(MAX_LATEST));
         }
     }
 
@@ -151,7 +153,7 @@ impl Stream {
             && entry.key().0 <= self.next
         {
             let ((at, number), data) = entry.remove_entry();
-            self.early_bytes -= data.len();
+            self.early_bytes = self.early_bytes.saturating_sub(data.len());
             self.take(number, at, &data, doubtful);
         }
     }

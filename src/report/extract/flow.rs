@@ -64,7 +64,7 @@ impl Flow {
         let is_edge = self.edge == Endpoint { address: segment.ip.source, port: segment.source_port };
         let from = if is_edge { Peer::Edge } else { Peer::Origin };
         let place = self.clear.as_mut().and_then(|clear| clear.packet(number, from, segment));
-        self.seen += 1;
+        self.seen = self.seen.saturating_add(1);
         if self.focus.contains(&number) {
             for (number, place) in self.recent.drain(..) {
                 taken.insert(number);

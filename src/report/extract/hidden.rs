@@ -46,7 +46,7 @@ fn sum(bytes: &[u8]) -> u16 {
 
 fn folded(mut sum: u64) -> u16 {
     while sum > u64::from(u16::MAX) {
-        sum = (sum & 0xffff) + (sum >> 16);
+        sum = (sum & 0xffff).saturating_add(sum >> 16);
     }
     sum as u16
 }

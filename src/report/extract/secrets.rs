@@ -143,7 +143,7 @@ impl Reader {
             }
             State::Start | State::Fields(..) | State::ChunkSize | State::ChunkEnd => self.gather(data),
             State::LongLine(framing, shown) => {
-                let len = data.iter().position(|&byte| byte == b'\n').map_or(data.len(), |end| end + 1);
+                let len = data.iter().position(|&byte| byte == b'\n').map_or(data.len(), |end| end.saturating_add(1));
                 let (line, rest) = data.split_at(len);
                 self.hide(line, self.at, keeps_no_visible);
                 self.pass(line);
@@ -171,14 +171,14 @@ impl Reader {
                 self.state = match seen {
                     4 if len == 0 => State::Record { seen: 0, len: 0 },
                     4 => State::RecordData(len.into()),
-                    _ => State::Record { seen: seen + 1, len },
+                    _ => State::Record { seen: seen.saturating_add(1), len },
                 };
                 rest
             }
             State::RecordData(left) => {
                 let (part, rest) = data.split_at(within(data, left));
                 self.pass(part);
-                let left = left - part.len() as u64;
+                let left = left.saturating_sub(part.len() as u64);
                 self.state = if left == 0 { State::Record { seen: 0, len: 0 } } else { State::RecordData(left) };
                 rest
             }
@@ -199,7 +199,7 @@ impl Reader {
         self.state = match left {
             u64::MAX => more(left),
             _ if left == part => end,
-            _ => more(left - part),
+            _ => more(left.saturating_sub(part)),
         };
         rest
     }
@@ -209,8 +209,12 @@ impl Reader {
         if self.line.is_empty() {
             self.line_at = self.at;
         }
-        let most = MAX_LINE - self.line.len();
-        let len = data.iter().take(most).position(|&byte| byte == b'\n').map_or(most.min(data.len()), |end| end + 1);
+        let most = MAX_LINE.saturating_sub(self.line.len());
+        let len = data
+            .iter()
+            .take(most)
+            .position(|&byte| byte == b'\n')
+            .map_or(most.min(data.len()), |end| end.saturating_add(1));
         let (part, rest) = data.split_at(len);
         self.line.extend_from_slice(part);
         self.pass(part);
@@ -292,7 +296,7 @@ impl Reader {
             name if HARMLESS.contains(&name) => Shown::ByRules,
             _ => Shown::Nothing,
         };
-        self.value(value, self.line_at + colon as u64 + 1, shown);
+        self.value(value, behind(behind(self.line_at, name), b":"), shown);
         let value = text(value);
         match name.as_str() {
             "content-length" => framing.length = value.trim().parse().ok(),
@@ -311,8 +315,8 @@ impl Reader {
             Shown::RequestId => {
                 let value = text(value);
                 let id = value.trim_start();
-                let blank = (value.len() - id.len()) as u64;
-                self.compare_at(at + blank, id, &filled_request_id(id));
+                let blank = value.len().saturating_sub(id.len());
+                self.compare_at(at.saturating_add(blank as u64), id, &filled_request_id(id));
             }
             Shown::Nothing => self.hide(value, at, keeps_no_visible),
         }
@@ -321,11 +325,15 @@ impl Reader {
     fn chunk_size(&mut self, line: &[u8]) -> State {
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let (size, extension) = line.split_at(digits);
-        let size = u64::from_str_radix(&text(size), 16);
+        let number = u64::from_str_radix(&text(size), 16);
         let separated = extension.is_empty() || matches!(extension.first(), Some(b';' | b' ' | b'\t'));
-        match size.ok().filter(|_| separated) {
+        match number.ok().filter(|_| separated) {
             Some(size) => {
-                self.hide(extension.get(1..).unwrap_or_default(), self.line_at + digits as u64 + 1, keeps_no_visible);
+                self.hide(
+                    extension.get(1..).unwrap_or_default(),
+                    behind(behind(self.line_at, size), b";"),
+                    keeps_no_visible,
+                );
                 match size {
                     0 => State::Fields(Framing { none: true, ..Framing::NONE }, Shown::Nothing),
                     size => State::ChunkData(size),
@@ -341,9 +349,9 @@ impl Reader {
     /// A line in the place of another one: of its beginning as much is shown as a report quotes.
     fn unknown(&mut self, line: &[u8]) {
         let filled = filled(&text(line));
-        let quoted = line.len().min(QUOTED);
-        self.compare(&text(line.get(..quoted).unwrap_or_default()), &filled);
-        self.hide(line.get(quoted..).unwrap_or_default(), self.line_at + quoted as u64, keeps_line_ends);
+        let (quoted, rest) = line.split_at(line.len().min(QUOTED));
+        self.compare(&text(quoted), &filled);
+        self.hide(rest, behind(self.line_at, quoted), keeps_line_ends);
     }
 
     fn compare(&mut self, text: &str, filled: &str) {
@@ -354,19 +362,18 @@ impl Reader {
     fn compare_at(&mut self, at: u64, text: &str, filled: &str) {
         for ((is, was), at) in filled.chars().zip(text.chars()).zip(at..) {
             if is != was {
-                self.add(at..at + 1);
+                self.add(at..at.saturating_add(1));
             }
         }
     }
 
     /// Hides `data`, which stands at `at`, but for the bytes that `keeps` names.
-    fn hide(&mut self, data: &[u8], at: u64, keeps: fn(u8) -> bool) {
-        let mut from = 0;
+    fn hide(&mut self, data: &[u8], mut at: u64, keeps: fn(u8) -> bool) {
         for part in data.split_inclusive(|&byte| keeps(byte)) {
-            let kept = usize::from(part.last().is_some_and(|&byte| keeps(byte)));
-            let start = at + from as u64;
-            self.add(start..start + (part.len() - kept) as u64);
-            from += part.len();
+            let hidden =
+                part.strip_suffix(part.last().filter(|byte| keeps(**byte)).map_or(&[][..], std::slice::from_ref));
+            self.add(at..behind(at, hidden.unwrap_or(part)));
+            at = behind(at, part);
         }
     }
 
@@ -381,7 +388,7 @@ impl Reader {
     }
 
     fn pass(&mut self, data: &[u8]) {
-        self.at += data.len() as u64;
+        self.at = behind(self.at, data);
     }
 }
 
@@ -400,6 +407,11 @@ impl Framing {
             },
         }
     }
+}
+
+/// The place behind `data`, which stands at `at`.
+fn behind(at: u64, data: &[u8]) -> u64 {
+    at.saturating_add(data.len() as u64)
 }
 
 /// One character a byte, so that lengths stay.

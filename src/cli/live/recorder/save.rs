@@ -58,7 +58,7 @@ impl Save {
             let decoded = decoder.decode(packet);
             self.extract.packet(packet.number, &decoded);
             if surrounding < MOST_SURROUNDING && packet.time.nanos_since(self.fault).abs() <= AROUND_NS {
-                surrounding += 1;
+                surrounding = surrounding.saturating_add(1);
                 self.extract.take(packet.number, &decoded);
             }
             Ok(())
@@ -87,7 +87,7 @@ fn each(
         loop {
             let (number, time, link, wire_len, data) = match input.next_item().map_err(io::Error::other)? {
                 Some(Item::Packet(packet)) => {
-                    let number = segment.first + packet.number - 1;
+                    let number = segment.first.saturating_add(packet.number).saturating_sub(1);
                     (number, packet.time, packet.link, packet.wire_len, packet.data)
                 }
                 Some(Item::Secrets(_)) => continue,
