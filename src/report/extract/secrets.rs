@@ -289,6 +289,7 @@ impl Reader {
         if name.len() > MAX_NAME || name.contains(&b'=') || filled(&name_text) != name_text {
             self.hide(name, self.line_at, keeps_no_visible);
         }
+        let value_at = behind(behind(self.line_at, name), b":");
         let name = name_text.trim().to_ascii_lowercase();
         let value = value.get(1..).unwrap_or_default();
         let shown = match name.as_str() {
@@ -296,7 +297,7 @@ impl Reader {
             name if HARMLESS.contains(&name) => Shown::ByRules,
             _ => Shown::Nothing,
         };
-        self.value(value, behind(behind(self.line_at, name), b":"), shown);
+        self.value(value, value_at, shown);
         let value = text(value);
         match name.as_str() {
             "content-length" => framing.length = value.trim().parse().ok(),
@@ -323,20 +324,15 @@ impl Reader {
     }
 
     fn chunk_size(&mut self, line: &[u8]) -> State {
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        let (size, extension) = line.split_at(digits);
-        let number = u64::from_str_radix(&text(size), 16);
+        let (size, extension) = line.split_at(line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count());
         let separated = extension.is_empty() || matches!(extension.first(), Some(b';' | b' ' | b'\t'));
-        match number.ok().filter(|_| separated) {
-            Some(size) => {
-                self.hide(
-                    extension.get(1..).unwrap_or_default(),
-                    behind(behind(self.line_at, size), b";"),
-                    keeps_no_visible,
-                );
-                match size {
+        match u64::from_str_radix(&text(size), 16).ok().filter(|_| separated) {
+            Some(number) => {
+                let at = behind(behind(self.line_at, size), b";");
+                self.hide(extension.get(1..).unwrap_or_default(), at, keeps_no_visible);
+                match number {
                     0 => State::Fields(Framing { none: true, ..Framing::NONE }, Shown::Nothing),
-                    size => State::ChunkData(size),
+                    number => State::ChunkData(number),
                 }
             }
             None => {
