@@ -123,11 +123,13 @@ fn edge(edge: &timeline::Edge) -> Edge {
 }
 
 fn summary(verdict: &Verdict, chosen: &[&verdict::Incident]) -> Summary {
-    let mut by_cause = BTreeMap::new();
-    let mut by_edge_status = BTreeMap::new();
+    let mut by_cause: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut by_edge_status: BTreeMap<u16, u64> = BTreeMap::new();
     for incident in chosen {
-        *by_cause.entry(incident.finding.cause.0).or_default() += 1;
-        *by_edge_status.entry(incident.edge_status).or_default() += 1;
+        let number = by_cause.entry(incident.finding.cause.0).or_default();
+        *number = number.saturating_add(1);
+        let number = by_edge_status.entry(incident.edge_status).or_default();
+        *number = number.saturating_add(1);
     }
     Summary {
         connections: verdict.connections,
@@ -136,7 +138,7 @@ fn summary(verdict: &Verdict, chosen: &[&verdict::Incident]) -> Summary {
         incidents: chosen.len() as u64,
         by_cause,
         by_edge_status,
-        incidents_left_out: (verdict.incidents.len() - chosen.len()) as u64,
+        incidents_left_out: verdict.incidents.len().saturating_sub(chosen.len()) as u64,
     }
 }
 
@@ -245,12 +247,17 @@ impl Composer {
             method: known(&request.method).map(|method| self.redaction.text(&method)),
             target: known(&request.target).map(|target| self.redaction.target(&target)),
             host: self.text_of(request.host.as_ref()),
-            ray: request.ray.clone(),
-            request_id: request.request_id.clone(),
+            ray: self.id_of(request.ray.as_ref()),
+            request_id: self.id_of(request.request_id.as_ref()),
             stream: exchange.stream,
             packet: request.start.packet.number,
             time: self.stamp(request.start.packet.time),
         }
+    }
+
+    /// What a request is called.
+    pub(super) fn id_of(&self, id: Option<&String>) -> Option<String> {
+        id.map(|id| self.redaction.request_id(id))
     }
 
     fn response(&self, exchange: &Exchange) -> Option<Response> {
@@ -276,8 +283,8 @@ impl Composer {
         let mut events = Vec::with_capacity(kept.len());
         for index in kept {
             let Some(event) = story.get(index) else { continue };
-            events.push(self.event(event, incident.timeline.first, (index - next) as u64));
-            next = index + 1;
+            events.push(self.event(event, incident.timeline.first, index.saturating_sub(next) as u64));
+            next = index.saturating_add(1);
         }
         (events, story.len().saturating_sub(next) as u64)
     }

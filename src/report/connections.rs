@@ -46,7 +46,7 @@ impl Composer {
             method: known(&request.method).map(|method| self.redaction.text(&method)),
             target: known(&request.target).map(|target| self.redaction.target(&target)),
             host: self.text_of(request.host.as_ref()),
-            ray: request.ray.clone(),
+            ray: self.id_of(request.ray.as_ref()),
             request_packet: request.start.packet.number,
             status: response.and_then(|response| response.status),
             response_packet: response.map(|response| response.start.packet.number),
