@@ -20,7 +20,8 @@ fn the_profile_generic_is_what_real_edges_do() {
 fn a_rule_is_tolerated_only_where_every_edge_takes_every_response_that_breaks_it() {
     let told = generated("# What a and b do\n\nrule x takes\nrule y refuses\nrule z differs\nbeyond takes\n");
     let lines: Vec<&str> = told.lines().filter(|line| !line.starts_with('#')).collect();
-    let wanted = ["[tolerates]", "rules = [", r#"    "x","#, "]", "perhaps = [", r#"    "z","#, "]", "bytes-beyond = true"];
+    let wanted =
+        ["[tolerates]", "rules = [", r#"    "x","#, "]", "perhaps = [", r#"    "z","#, "]", "bytes-beyond = true"];
     assert_eq!(lines, wanted);
     assert!(generated("# \n\nbeyond differs\n").ends_with("bytes-beyond = false\n"));
 }

@@ -310,8 +310,8 @@ fn is_suspect(line: &Timeline) -> bool {
         !h2.deviations.is_empty() || h2.spoken_instead.is_some() || !h2.resets.is_empty() || !h2.goaways.is_empty()
     });
     let mut responses = line.exchanges.iter().filter_map(|exchange| exchange.response.as_ref());
-    let large = responses
-        .any(|response| response.fields > 64 || response.head_bytes.max(response.largest_field) > 8 * 1024);
+    let large =
+        responses.any(|response| response.fields > 64 || response.head_bytes.max(response.largest_field) > 8 * 1024);
     broken_start
         || reset
         || forged

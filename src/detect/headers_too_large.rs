@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn many_small_fields_count_where_the_edge_left() {
-        let told = || connected().request("GET", "/").response(200, 5, 5).with(|told| told.last_response().fields = 300);
+        let told =
+            || connected().request("GET", "/").response(200, 5, 5).with(|told| told.last_response().fields = 300);
         assert_eq!(told().fin(Peer::Edge).causes(detect), ["headers-too-large"]);
         assert!(told().fin(Peer::Origin).found_by(detect).is_empty());
         let told = told().with(|told| told.facts().taken_fields = 300);

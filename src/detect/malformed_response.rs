@@ -82,7 +82,9 @@ fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: C
     }
     let printed = Crash::of(&deviation.bytes).map_or_else(String::new, |crash| format!(", which looks like {crash}"));
     let complained = match reaction {
-        Reaction::Left(packet) => case.is_reset(packet) || exchange.response.as_ref().is_some_and(|it| it.end.is_none()),
+        Reaction::Left(packet) => {
+            case.is_reset(packet) || exchange.response.as_ref().is_some_and(|it| it.end.is_none())
+        }
         Reaction::CarriedOn(_) | Reaction::Unknown => false,
     };
     let sure = match Liking::of(case.edge, rule) {

@@ -109,7 +109,9 @@ pub(super) struct Told {
 impl Told {
     pub(super) fn of(line: &Timeline) -> Self {
         let failed = line.exchanges.iter().filter(|exchange| !exchange.clean()).count();
-        let limit = (CONNECTION_EVENTS / failed.max(1)).clamp(LEAST_EVENTS, TIMELINE_EVENTS);
+        let limit = CONNECTION_EVENTS
+            .checked_div(failed)
+            .map_or(TIMELINE_EVENTS, |each| each.clamp(LEAST_EVENTS, TIMELINE_EVENTS));
         let server = line.exchanges.iter().find_map(|exchange| exchange.response.as_ref()?.server.clone());
         Self { events: line.story(), limit, server }
     }
@@ -141,11 +143,13 @@ fn edge(edge: &timeline::Edge) -> Edge {
 }
 
 fn summary(verdict: &Verdict, chosen: &[&verdict::Incident]) -> Summary {
-    let mut by_cause = BTreeMap::new();
-    let mut by_edge_status = BTreeMap::new();
+    let mut by_cause: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut by_edge_status: BTreeMap<u16, u64> = BTreeMap::new();
     for incident in chosen {
-        *by_cause.entry(incident.finding.cause.0).or_default() += 1;
-        *by_edge_status.entry(incident.edge_status).or_default() += 1;
+        let number = by_cause.entry(incident.finding.cause.0).or_default();
+        *number = number.saturating_add(1);
+        let number = by_edge_status.entry(incident.edge_status).or_default();
+        *number = number.saturating_add(1);
     }
     Summary {
         connections: verdict.connections,
@@ -154,7 +158,7 @@ fn summary(verdict: &Verdict, chosen: &[&verdict::Incident]) -> Summary {
         incidents: chosen.len() as u64,
         by_cause,
         by_edge_status,
-        incidents_left_out: (verdict.incidents.len() - chosen.len()) as u64,
+        incidents_left_out: verdict.incidents.len().saturating_sub(chosen.len()) as u64,
     }
 }
 
@@ -263,13 +267,18 @@ impl Composer {
             method: known(&request.method).map(|method| self.redaction.text(&method)),
             target: known(&request.target).map(|target| self.redaction.target(&target)),
             host: self.text_of(request.host.as_ref()),
-            ray: request.ray.clone(),
-            request_id: self.text_of(request.id().map(str::to_owned).as_ref()),
-            traceparent: self.text_of(request.traceparent.as_ref()),
+            ray: self.id_of(request.ray.as_ref()),
+            request_id: self.id_of(request.id().map(str::to_owned).as_ref()),
+            traceparent: self.id_of(request.traceparent.as_ref()),
             stream: exchange.stream,
             packet: request.start.packet.number,
             time: self.stamp(request.start.packet.time),
         }
+    }
+
+    /// What a request is called.
+    pub(super) fn id_of(&self, id: Option<&String>) -> Option<String> {
+        id.map(|id| self.redaction.request_id(id))
     }
 
     fn response(&self, exchange: &Exchange) -> Option<Response> {
@@ -294,8 +303,8 @@ impl Composer {
         let mut events = Vec::with_capacity(kept.len());
         for index in kept {
             let Some(event) = told.events.get(index) else { continue };
-            events.push(self.event(event, incident.timeline.first, (index - next) as u64));
-            next = index + 1;
+            events.push(self.event(event, incident.timeline.first, index.saturating_sub(next) as u64));
+            next = index.saturating_add(1);
         }
         (events, told.events.len().saturating_sub(next) as u64)
     }

@@ -70,7 +70,8 @@ pub(super) fn read_cut(head: &[u8], len: u64, places: &Places, response: &mut Re
     let whole = memchr::memrchr(b'\n', head).map_or(0, |end| end.saturating_add(1));
     let (lines, rest) = head.split_at_checked(whole).unwrap_or((head, &[]));
     // Where CR alone ends the lines, no LF ever comes.
-    let bare = memchr::memchr_iter(b'\r', rest).find(|at| rest.get(at.saturating_add(1)).is_some_and(|&it| it != b'\n'));
+    let bare =
+        memchr::memchr_iter(b'\r', rest).find(|at| rest.get(at.saturating_add(1)).is_some_and(|&it| it != b'\n'));
     if !lines.is_empty() {
         read(lines, places, response);
         response.head_bytes = len;
