@@ -14,7 +14,8 @@ use super::record::{Body, ContentType, Found, HEADER_LEN, Input, Interest, Recor
 use super::trust::TrustAnchors;
 use crate::tcp::Application;
 use crate::timeline::{
-    ByPeer, CutRecord, HandshakeMessage, HandshakePhase, Mark, NotTls, PacketRef, Peer, Response, Spoken, Timeline, Tls, TlsVersion,
+    ByPeer, CutRecord, HandshakeMessage, HandshakePhase, Mark, NotTls, PacketRef, Peer, Response, Spoken, Timeline,
+    Tls, TlsVersion,
 };
 
 /// The TLS layer of one connection.
