@@ -211,6 +211,9 @@ pub struct Request {
     pub ray: Option<String>,
     /// `X-Request-Id` or `traceparent`.
     pub request_id: Option<String>,
+    /// `traceparent` (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// HTTP/2 stream identifier.
     pub stream: Option<u32>,
     /// Packet of its first byte.
@@ -415,8 +418,27 @@ pub struct Tls {
     pub cipher: Option<String>,
     /// True where application data was decrypted.
     pub decrypted: bool,
+    /// The origin's own certificate, where it could be read: in clear below TLS 1.3, decrypted above.
+    pub certificate: Option<Certificate>,
     /// Alerts in the order of the packets.
     pub alerts: Vec<Alert>,
+}
+
+/// The leaf of the chain that the origin sent (RFC 5280).
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Certificate {
+    /// Subject, as a distinguished name.
+    pub subject: String,
+    /// Issuer, as a distinguished name.
+    pub issuer: String,
+    /// Valid from.
+    pub not_before: Stamp,
+    /// Valid until.
+    pub not_after: Stamp,
+    /// DNS names and IP addresses of its subjectAltName.
+    pub names: Vec<String>,
+    /// What Full (strict) has against it, at the time of the packets; empty where it would be taken.
+    pub faults: Vec<String>,
 }
 
 /// A TLS alert; what encryption hides is null.
@@ -445,6 +467,12 @@ pub struct Exchange {
     pub host: Option<String>,
     /// `CF-Ray`.
     pub ray: Option<String>,
+    /// `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// `traceparent` (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// Packet of the request's first byte.
     pub request_packet: u64,
     /// Status code of the response.
@@ -458,7 +486,7 @@ pub struct Exchange {
     /// Seconds from the request's last byte to the response's last.
     pub complete_s: Option<f64>,
     /// `ok`, `incident`, `cancelled`, `deviating` (complete, against the specification), `incomplete` or `obscured`
-    /// (the capture does not show enough of it).
+    /// (the capture misses bytes of it).
     #[schemars(extend("enum" = OUTCOMES))]
     pub outcome: &'static str,
     /// Id of the incident that it is.

@@ -171,7 +171,7 @@ fn request(composer: &Composer, line: &Timeline, exchange: &timeline::Exchange) 
     let request = &exchange.request;
     let target = composer.redaction.target(&request.target);
     let host = composer.text_of(request.host.as_ref()).or_else(|| composer.sni(line));
-    let fields = [("Host", host.clone()), ("CF-Ray", request.ray.clone())];
+    let fields = [("Host", host.clone()), ("CF-Ray", composer.id_of(request.ray.as_ref()))];
     Request {
         method: composer.redaction.text(&request.method),
         url: url(line, host.unwrap_or_else(|| composer.endpoint(line.endpoint.origin)), &target),
@@ -247,10 +247,10 @@ fn milliseconds(from: PacketRef, to: PacketRef) -> f64 {
 
 /// What the archive does not hold.
 fn comment(connections: &Connections<'_>) -> String {
-    let (mut hidden, mut folded) = (0, 0);
+    let (mut hidden, mut folded) = (0_u64, 0_u64);
     for (line, _) in connections.records() {
-        hidden += line.exchanges.iter().filter(|exchange| !is_readable(exchange)).count() as u64;
-        folded += line.folded;
+        hidden = hidden.saturating_add(line.exchanges.iter().filter(|exchange| !is_readable(exchange)).count() as u64);
+        folded = folded.saturating_add(line.folded);
     }
     format!(
         "Made from packets: no bodies, and of the header fields only Host, CF-Ray, Server, Via and Content-Type. Not in \

@@ -163,7 +163,7 @@ impl Composer {
         let events = top.map(|leg| leg.line.story()).unwrap_or_default();
         let within = events.iter().filter(|event| (from..=until).contains(&event.packet.number));
         Story {
-            ray: hops.iter().find_map(|leg| leg.exchange()?.request.ray.clone()),
+            ray: hops.iter().find_map(|leg| self.id_of(leg.exchange()?.request.ray.as_ref())),
             hops: self.hops(hops, incidents),
             incidents: own.map(|incident| self.redaction.id(&incident.id)).collect(),
             timeline: top
@@ -175,12 +175,12 @@ impl Composer {
     pub(super) fn edge_log(&self, comparison: &Comparison) -> EdgeLog {
         let contradicted = comparison.contradicted.iter().map(|one| Contradiction {
             incident: self.redaction.id(&one.incident),
-            ray: one.ray.clone(),
+            ray: self.redaction.request_id(&one.ray),
             predicted: one.predicted,
             logged: one.logged,
         });
         let unseen = comparison.unseen.iter().map(|entry| Unseen {
-            ray: entry.ray.clone(),
+            ray: self.redaction.request_id(&entry.ray),
             edge_status: entry.edge_status,
             time: entry.start.map(|time| self.stamp(time)),
         });
@@ -195,9 +195,10 @@ impl Composer {
 
 /// The chain of a request on a terminal: one line a hop.
 pub(super) fn write_hops(page: &mut Page<'_>, indent: usize, hops: &[Hop]) -> io::Result<()> {
-    let width = hops.iter().map(|hop| hop.client.len() + hop.server.len() + 3).max().unwrap_or(0);
+    let width =
+        hops.iter().map(|hop| hop.client.len().saturating_add(hop.server.len()).saturating_add(3)).max().unwrap_or(0);
     for (nth, hop) in hops.iter().enumerate() {
-        let row = Row::new(indent).left(2, Tone::Faint, (nth + 1).to_string());
+        let row = Row::new(indent).left(2, Tone::Faint, nth.saturating_add(1).to_string());
         let row = row.left(width, Tone::Strong, format!("{} → {}", hop.client, hop.server));
         page.row(&row.text(if hop.outcome == "ok" { Tone::Good } else { Tone::Alarm }, told(hop)))?;
     }

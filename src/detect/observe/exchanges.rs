@@ -13,10 +13,12 @@ pub(super) struct ClientAbort(Tally);
 
 impl Watch for ClientAbort {
     fn see(&mut self, sight: &Sight<'_>) {
+        let last = sight.line.announced_last().unwrap_or(u32::MAX);
         for exchange in &sight.line.exchanges {
             let response = exchange.response.as_ref();
             let done = response.is_some_and(|r| r.end.is_some() || r.framing == Framing::Tunnel);
-            if done || exchange.visibility == Visibility::Obscured || sight.failed(exchange.number) {
+            let late = exchange.number > last;
+            if done || late || exchange.visibility == Visibility::Obscured || sight.failed(exchange.number) {
                 continue;
             }
             let left = exchange.request.cancelled.or_else(|| {
@@ -38,6 +40,29 @@ impl Watch for ClientAbort {
     }
 }
 
+/// `request-after-close`: the edge sent a request on a connection whose close was announced.
+#[derive(Default)]
+pub(super) struct AfterClose(Tally);
+
+impl Watch for AfterClose {
+    fn see(&mut self, sight: &Sight<'_>) {
+        let Some(last) = sight.line.announced_last() else { return };
+        for exchange in sight.line.exchanges.iter().filter(|exchange| exchange.number > last && !exchange.complete()) {
+            let name = || format!("{}, after exchange {last} had announced the close", request_name(exchange));
+            self.0.add(exchange.request.start.packet, name);
+        }
+    }
+
+    fn tell(&self, _: &Capture, _: &Edge) -> Option<Observation> {
+        let summary = format!(
+            "The edge sent {} on a connection that was to close after an earlier response (Connection: close): the \
+             origin must not answer them (RFC 9112 section 9.6).",
+            count(self.0.count, "request"),
+        );
+        self.0.observation("request-after-close", summary)
+    }
+}
+
 /// `origin-error`: the origin itself answered 5xx, or a gRPC error in its trailers, and the edge passes that on.
 #[derive(Default)]
 pub(super) struct OriginError {
@@ -52,7 +77,8 @@ impl OriginError {
 
     fn count(counts: &mut BTreeMap<String, u64>, what: String) {
         if counts.len() < Self::KEPT || counts.contains_key(&what) {
-            *counts.entry(what).or_default() += 1;
+            let number = counts.entry(what).or_default();
+            *number = number.saturating_add(1);
         }
     }
 }
@@ -192,7 +218,8 @@ impl Watch for Tolerated {
                 continue;
             }
             for deviation in &response.deviations {
-                *self.rules.entry(deviation.rule).or_default() += 1;
+                let number = self.rules.entry(deviation.rule).or_default();
+                *number = number.saturating_add(1);
                 self.tally.add(deviation.mark.packet, || {
                     format!("the response to {} {}", request_name(exchange), deviation.rule.text())
                 });

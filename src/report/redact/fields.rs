@@ -1,17 +1,17 @@
 //! Credentials in quoted header lines and JSON.
 
-use super::MARK;
+use super::Mark;
 use super::url::sounds_secret;
 
 /// Cuts header lines that carry credentials down to their name: to the end of the line, or of the quotation.
-pub(super) fn header_lines(text: &str) -> String {
+pub(super) fn header_lines(text: &str, mark: Mark) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut quote = None;
     let mut begins_line = false;
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let unit = match first {
-            '\\' => first.len_utf8() + rest.chars().nth(1).map_or(0, char::len_utf8),
+            '\\' => first.len_utf8().saturating_add(rest.chars().nth(1).map_or(0, char::len_utf8)),
             _ if is_name_char(first) => rest.find(|c| !is_name_char(c)).unwrap_or(rest.len()),
             _ => first.len_utf8(),
         };
@@ -24,8 +24,9 @@ pub(super) fn header_lines(text: &str) -> String {
         {
             let value = after.trim_start_matches([' ', ':', '=']);
             clean.push_str(after.strip_suffix(value).unwrap_or_default());
-            clean.push_str(MARK);
-            rest = value.get(line_len(value, quote)..).unwrap_or_default();
+            let (secret, behind) = value.split_at(line_len(value, quote));
+            clean.push_str(&mark.of(secret));
+            rest = behind;
         }
         if quote == Some(first) {
             quote = None;
@@ -58,7 +59,7 @@ fn line_len(line: &str, quote: Option<char>) -> usize {
     let mut escaped = false;
     for (at, c) in line.char_indices() {
         match c {
-            'r' | 'n' if escaped => return at - 1,
+            'r' | 'n' if escaped => return at.saturating_sub(1),
             '\r' | '\n' => return at,
             _ if !escaped && Some(c) == quote => return at,
             _ => {}
@@ -69,22 +70,23 @@ fn line_len(line: &str, quote: Option<char>) -> usize {
 }
 
 /// Takes the values of JSON members out whose names sound secret: `"token":"..."`, escaped or not.
-pub(super) fn json_members(text: &str) -> String {
+pub(super) fn json_members(text: &str, mark: Mark) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(':') {
-        let (head, tail) = rest.split_at(at + 1);
+        let (head, tail) = rest.split_at(at.saturating_add(1));
         clean.push_str(head);
         rest = tail;
         let quoted = head.trim_end_matches([':', ' ']).strip_suffix('"').map(|head| head.trim_end_matches('\\'));
         let name = quoted.and_then(|head| head.rsplit('"').next());
         if name.is_some_and(sounds_secret) {
-            let blank = rest.len() - rest.trim_start_matches([' ', '\\', '"']).len();
+            let blank = rest.len().saturating_sub(rest.trim_start_matches([' ', '\\', '"']).len());
             let value = rest.get(blank..).unwrap_or_default();
             let len = value.find(['"', '\\', ',', '}', ' ']).unwrap_or(value.len());
             clean.push_str(rest.get(..blank).unwrap_or_default());
-            clean.push_str(MARK);
-            rest = value.get(len..).unwrap_or_default();
+            let (secret, behind) = value.split_at(len);
+            clean.push_str(&mark.of(secret));
+            rest = behind;
         }
     }
     clean.push_str(rest);

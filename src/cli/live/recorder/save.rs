@@ -55,10 +55,11 @@ impl Save {
         let mut decoder = Decoder::new();
         let mut surrounding = 0;
         each(segments, |packet, _| {
-            self.extract.packet(packet.number, &decoder.decode(packet));
+            let decoded = decoder.decode(packet);
+            self.extract.packet(packet.number, &decoded);
             if surrounding < MOST_SURROUNDING && packet.time.nanos_since(self.fault).abs() <= AROUND_NS {
-                surrounding += 1;
-                self.extract.take(packet.number);
+                surrounding = surrounding.saturating_add(1);
+                self.extract.take(packet.number, &decoded);
             }
             Ok(())
         })?;
@@ -70,7 +71,7 @@ impl Save {
                 return Ok(());
             }
             let id = InterfaceId { capture: 0, interface: packet.link.0.into() };
-            file.packet(packet.reference(), (id, interface), packet.wire_len, packet.data)
+            file.packet(packet, (id, interface))
         })?;
         out.flush()
     }
@@ -86,7 +87,7 @@ fn each(
         loop {
             let (number, time, link, wire_len, data) = match input.next_item().map_err(io::Error::other)? {
                 Some(Item::Packet(packet)) => {
-                    let number = segment.first + packet.number - 1;
+                    let number = segment.first.saturating_add(packet.number).saturating_sub(1);
                     (number, packet.time, packet.link, packet.wire_len, packet.data)
                 }
                 Some(Item::Secrets(_)) => continue,
