@@ -5,12 +5,13 @@ PCAP520 := $${CARGO_TARGET_DIR:-target}/release/pcap520
 DEMO    := testdata/corpus/plain/keepalive-race--nginx-2s.pcap
 ROOT    := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help demo test test-deps bench renew build deps lab readme
+.PHONY: help demo test test-deps bench crowd renew build deps lab readme
 
 help:
 	@echo 'make demo     build, and analyze a capture with a 520 in it'
 	@echo 'make test     format, lints and all tests'
 	@echo 'make bench    what each room costs, and the whole program against its peers'
+	@echo 'make crowd    a report of 10,000 incidents in every format, and the page in Chromium'
 	@echo 'make renew    write the schema, the snapshots and the profile generic anew, to be looked at with git diff'
 	@echo 'make build    the release program, target/release/pcap520'
 	@echo 'make deps     install libpcap where it is missing (Debian, Ubuntu)'
@@ -36,6 +37,9 @@ bench: build
 	fi
 
 # The files that tests hold the program's output against.
+crowd: deps
+	$(CARGO) bench --locked --bench crowd
+
 renew: deps
 	PCAP520_RENEW=1 $(CARGO) test --locked --test edge_profile --test schema --test snapshots
 

@@ -110,12 +110,17 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// The last complete response before `exchange`: since then the connection was idle.
+    /// The last complete response before `exchange`: since then the connection was idle. Where the snap length cut the
+    /// responses, the origin's last data: an edge that asks again had all of the last response.
     #[must_use]
     pub fn idle_since(&self, exchange: &Exchange) -> Option<PacketRef> {
         let before = |other: &&Exchange| other.number < exchange.number;
         let ends = self.line.exchanges.iter().filter(before).filter_map(|other| other.response.as_ref()?.end);
-        ends.map(|end| end.packet).max_by_key(|packet| packet.number)
+        let complete = ends.map(|end| end.packet).max_by_key(|packet| packet.number);
+        let began = exchange.request.start.packet.number;
+        let heard =
+            self.line.direction.origin.last_data.filter(|heard| self.line.cut_bytes > 0 && heard.number < began);
+        [complete, heard].into_iter().flatten().max_by_key(|packet| packet.number)
     }
 
     /// What is known of the origin from all its connections.

@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name, span};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Exchange, PacketRef, Peer, RstSender};
+use crate::timeline::{Ending, Exchange, PacketRef, Peer, RstSender, Visibility};
 
 pub(super) const CAUSES: &[Cause] = &[KEEPALIVE_RACE];
 
@@ -47,6 +47,8 @@ fn was_busy(case: &Case<'_>, exchange: &Exchange, close: PacketRef) -> bool {
     case.line.exchanges.iter().any(|other| {
         let ended = other.response.as_ref().and_then(|response| response.end);
         other.number < exchange.number
+            // Of what the snap length cut, the edge had seen the end before it asked again.
+            && !(case.line.cut_bytes > 0 && other.visibility == Visibility::Obscured)
             && other.request.start.packet.number < close.number
             && ended.is_none_or(|end| end.packet.number > close.number)
             && case.line.crossed_close(other).is_none()
@@ -56,7 +58,7 @@ fn was_busy(case: &Case<'_>, exchange: &Exchange, close: PacketRef) -> bool {
 fn close_evidence(case: &Case<'_>, exchange: &Exchange, close: PacketRef, by: &str) -> Vec<Evidence> {
     let mut evidence = Vec::new();
     if let Some(since) = case.idle_since(exchange) {
-        evidence.push(Evidence::new(since, "the last response is complete; the connection is idle from here"));
+        evidence.push(Evidence::new(since, idle_from(case)));
         evidence.push(Evidence::new(
             close,
             format!("the origin closes the idle connection ({by}) {} after its last response", between(since, close)),
@@ -75,6 +77,13 @@ fn close_evidence(case: &Case<'_>, exchange: &Exchange, close: PacketRef, by: &s
     evidence
 }
 
+fn idle_from(case: &Case<'_>) -> &'static str {
+    match case.line.cut_bytes {
+        0 => "the last response is complete; the connection is idle from here",
+        _ => "the origin's last data, of which the snap length cut the end; the connection is idle from here",
+    }
+}
+
 fn closed_unread(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { return None };
     let timeout = case.capture().origins.get(&case.line.endpoint.origin)?.idle_timeout_s()?;
@@ -91,7 +100,7 @@ fn closed_unread(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
         span(idle),
     );
     let evidence = vec![
-        Evidence::new(since, "the last response is complete; the connection is idle from here"),
+        Evidence::new(since, idle_from(case)),
         case.request_sent(exchange),
         Evidence::new(
             rst.packet,

@@ -43,7 +43,8 @@ pub enum Visibility {
     /// The capture misses bytes of it (cut, lost by the capture, or before its beginning): nothing can be
     /// concluded from what is absent.
     Obscured,
-    /// Told from direction, size and time of encrypted records: no content is known.
+    /// Told from direction, size and time of encrypted records, or of segments that the snap length cut: no content is
+    /// known but for the beginning of what was cut.
     Inferred,
 }
 

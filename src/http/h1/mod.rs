@@ -18,7 +18,7 @@ mod stray;
 
 pub use request::recognise as recognise_request;
 
-use crate::timeline::{Mark, Peer, Timeline, Visibility};
+use crate::timeline::{Exchange, Mark, Peer, Timeline, Visibility};
 use pairing::Pairing;
 use requests::Requests;
 use responses::Responses;
@@ -104,7 +104,7 @@ impl Http1 {
                 line.unsolicited.clear();
                 self.early.clear();
                 self.pairing.requests_missed = true;
-                self.requests.gap(line, &mut self.pairing, len);
+                self.requests.gap(line, &mut self.pairing, len, start);
             }
             Peer::Origin => self.responses.gap(line, &mut self.pairing, len, start),
         }
@@ -136,9 +136,11 @@ impl Http1 {
         }
         self.responses.finish(line, &mut self.pairing);
         if self.responses.lost() {
-            // Nobody knows what the origin said.
+            // Nobody knows what the origin said. Where the snap length cut it, what came after it is known to be nothing.
+            let heard = line.direction.origin.last_data.map_or(0, |packet| packet.number);
+            let silent = |exchange: &Exchange| line.cut_bytes > 0 && exchange.request.start.packet.number > heard;
             for exchange in &mut line.exchanges {
-                if !exchange.complete() {
+                if !exchange.complete() && !silent(exchange) {
                     exchange.visibility = Visibility::Obscured;
                 }
             }

@@ -191,7 +191,7 @@ impl Requests {
         bytes.len()
     }
 
-    pub(super) fn gap(&mut self, line: &mut Timeline, pairing: &mut Pairing, len: u64) {
+    pub(super) fn gap(&mut self, line: &mut Timeline, pairing: &mut Pairing, len: u64, start: Mark) {
         if let State::Expected(body, _) = &self.state {
             self.state = State::Body(body.clone());
         }
@@ -206,7 +206,25 @@ impl Requests {
         }
         if !skipped {
             obscure_open(line);
+            self.open_cut(line, pairing, after(start, len));
             self.lose();
+        }
+    }
+
+    /// A request of which the snap length left the beginning: what it asks is known as far as it goes, and that it
+    /// ends with its segment is likely, as long as no other follows.
+    fn open_cut(&mut self, line: &mut Timeline, pairing: &mut Pairing, end: Mark) {
+        let State::Head(begun) = &self.state else { return };
+        let known = recognise_request(&begun.partial.bytes) == Recognised::Yes;
+        if !known || begun.exchange == Opened::Early || line.cut_bytes == 0 {
+            return;
+        }
+        let (mut request, asks) = request::read(&begun.partial.bytes, begun.start);
+        (request.framing, request.end) = (Framing::Unknown, Some(end));
+        let number = pairing.open(line, request, asks);
+        pairing.skip_to_newest(line);
+        if let Some(exchange) = exchange(line, number) {
+            exchange.visibility = Visibility::Inferred;
         }
     }
 

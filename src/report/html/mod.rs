@@ -199,7 +199,7 @@ fn kind(document: &Document<'_>, group: &Group, keys: &Keys) -> Markup {
                 @if !group.hosts.is_empty() { dt { "host" } dd.mono { (Plain(&group.host_names())) } }
                 dt { "origin" } dd.mono { (Plain(&group.server)) }
                 @if group.members.len() > 1 {
-                    @for extreme in &group.extremes { dt { "range" } dd { (extreme.what.name()) ": " (extreme.range()) } }
+                    @for extreme in &group.extremes { dt { "of all" } dd { (extreme.what.name()) ": " (extreme.range()) } }
                 }
             }
             @if let Some(first) = &first {
