@@ -18,18 +18,26 @@ fn our_captures_are_what_tshark_says() {
         let ours = Facts::of(&connections(&folder.join(file)));
         let tshark = Facts::told(&fact);
         compared += tshark.frames.iter().map(|(.., count)| count).sum::<u64>();
-        let mut differ = |fact: &str, ours: String, tshark: String| {
+        let mut differ = |fact: &str, ours: Vec<String>, tshark: Vec<String>| {
+            let only = |some: &[String], other: &[String]| -> Vec<String> {
+                some.iter().filter(|it| !other.contains(it)).cloned().collect()
+            };
+            let (ours, tshark) = (only(&ours, &tshark).join(" "), only(&tshark, &ours).join(" "));
             if ours != tshark {
                 found.push(Difference { file: file.into(), fact: fact.into(), ours, tshark });
             }
         };
-        differ("frames", format!("{:?}", ours.frames), format!("{:?}", tshark.frames));
-        differ("statuses", format!("{:?}", ours.statuses), format!("{:?}", tshark.statuses));
-        differ("closes", format!("{:?}", ours.closes), format!("{:?}", tshark.closes));
+        differ("frames", listed(&ours.frames), listed(&tshark.frames));
+        differ("statuses", listed(&ours.statuses), listed(&tshark.statuses));
+        differ("closes", listed(&ours.closes), listed(&tshark.closes));
     }
     println!("{compared} frames compared");
     assert!(compared > 500, "{compared}");
     assert_explained(found, &folder.join("http2/differences.jsonl"), |_| true);
+}
+
+fn listed(facts: &[impl std::fmt::Debug]) -> Vec<String> {
+    facts.iter().map(|fact| format!("{fact:?}")).collect()
 }
 
 /// As tshark says: `oracle.jsonl` of the public captures has no frame of HTTP/2.

@@ -30,14 +30,17 @@ def facts(path):
     command = ["tshark", "-2", "-n", "-r", str(path), "-o", "tcp.check_checksum:FALSE", "-Y", "http2", "-T", "json", "--no-duplicate-keys"]
     command += ["-o", f"tls.keylog_file:{keys}"] if keys.exists() else []
     packets = json.loads(subprocess.run(command, capture_output=True).stdout or b"[]")
-    clients, frames, streams = {}, collections.Counter(), collections.defaultdict(list)
+    syns = subprocess.run(
+        ["tshark", "-n", "-r", str(path), "-Y", "tcp.flags.syn == 1 && tcp.flags.ack == 0", "-T", "fields", "-e", "tcp.stream", "-e", "tcp.srcport"],
+        capture_output=True, text=True).stdout if packets else ""
+    clients = {int(line): port for line, port in (row.split("\t") for row in syns.splitlines())}
+    frames, streams = collections.Counter(), collections.defaultdict(list)
     closes = []
     for packet in packets:
         layers = packet["_source"]["layers"]
         tcp = each(layers["tcp"])[-1]
-        line, source = int(tcp["tcp.stream"]), (tcp["tcp.srcport"])
-        client = clients.setdefault(line, source)  # the first frame is the edge's preface
-        sender = "edge" if source == client else "origin"
+        line = int(tcp["tcp.stream"])
+        sender = "edge" if tcp["tcp.srcport"] == clients[line] else "origin"
         for frame in [frame for layer in each(layers["http2"]) for frame in each(layer.get("http2.stream"))]:
             if "http2.type" not in frame:
                 continue  # the preface
