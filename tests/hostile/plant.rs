@@ -85,7 +85,7 @@ fn certificate(name: &[u8]) -> Vec<u8> {
     let ed25519 = der(0x30, &[&[6, 3, 0x2b, 0x65, 0x70]]);
     let common_name = der(0x30, &[&[6, 3, 0x55, 4, 3], &der(0x0c, &[name])]);
     let names = der(0x30, &[&der(0x31, &[&common_name])]);
-    let validity = der(0x30, &[&der(0x17, &[b"200101000000Z"]), &der(0x17, &[b"210101000000Z"])]);
+    let validity = der(0x30, &[&der(0x17, &[b"680101000000Z"]), &der(0x17, &[b"690101000000Z"])]);
     let key = der(0x30, &[&ed25519, &der(3, &[&[0], &[7; 32]])]);
     let alternative = der(0x30, &[&[6, 3, 0x55, 0x1d, 0x11], &der(4, &[&der(0x30, &[&der(0x82, &[name])])])]);
     let extensions = der(0xa3, &[&der(0x30, &[&alternative])]);

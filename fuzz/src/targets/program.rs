@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use pcap520::analysis::{Analysis, Options, Records};
+use pcap520::analysis::{Analysis, Judging, Options, Records};
 use pcap520::capture::{Input, Item};
 use pcap520::report::{self, Detail, Document, Extract, Palette, Source, Style, View};
+use pcap520::verdict::Incident;
 use pcap520::wire::Decoder;
 
 use super::redact::is_bidirectional;
@@ -18,10 +19,18 @@ pub fn run(data: &[u8]) {
 pub fn analyse(path: &Path) -> Option<Vec<u8>> {
     let mut input = Input::open(&[path.to_owned()]).ok()?;
     let mut analysis = Analysis::new(Options { records: Records::OfAll, ..Options::default() });
+    let mut live = Analysis::new(Options { judging: Judging::AsDecided { connections: 8 }, ..Options::default() });
     loop {
         match input.next_item() {
-            Ok(Some(Item::Packet(packet))) => analysis.packet(&packet),
-            Ok(Some(Item::Secrets(text))) => analysis.secrets(text),
+            Ok(Some(Item::Packet(packet))) => {
+                analysis.packet(&packet);
+                live.packet(&packet);
+                live.decided().iter().for_each(tell);
+            }
+            Ok(Some(Item::Secrets(text))) => {
+                analysis.secrets(text);
+                live.secrets(text);
+            }
             Ok(None) => break,
             Err(error) => {
                 drop(error.to_string());
@@ -29,6 +38,8 @@ pub fn analyse(path: &Path) -> Option<Vec<u8>> {
             }
         }
     }
+    live.close();
+    live.decided().iter().for_each(tell);
     let summary = input.summaries().pop()?;
     let source = Source {
         path: summary.path.display().to_string(),
@@ -47,10 +58,21 @@ pub fn analyse(path: &Path) -> Option<Vec<u8>> {
     assert_plain(&written(|out| report::write_markdown(&document, out)));
     let lines = written(|out| report::write_ndjson(&document, out));
     assert!(lines.split(|byte| *byte == b'\n').all(|line| line.is_empty() || line.starts_with(b"{")));
+    let page = written(|out| report::write_html(&document, out));
+    assert!(page.ends_with(b"</html>\n"), "a page is whole");
+    let archive = written(|out| report::write_har(&document, out));
+    assert!(serde_json::from_slice::<serde_json::Value>(&archive).is_ok(), "an archive is JSON");
     if !verdict.incidents.is_empty() {
         extract(path, Extract::new(&verdict, &View::default()));
     }
     Some(written(|out| report::write_json(&document, out)))
+}
+
+/// Tells an incident as a program that watches does.
+fn tell(incident: &Incident) {
+    let told = report::document::Incident::of(incident, &View::default()).expect("everything is taken");
+    let style = Style { width: 80, palette: Palette::Plain, detail: Detail::Digest };
+    assert_plain(&written(|out| report::write_text_incident(&told, 1, style, out)));
 }
 
 /// Writes the packets of the incidents.
