@@ -142,11 +142,12 @@ impl Gathered {
 
     /// Shows a connection to the watchers and takes what failed of it out of what went well.
     fn see(&mut self, line: &Timeline, failed: &[Scope]) {
-        self.watchers.see(&Sight { line, edge: &self.edge, failed });
-        let failed_but_complete = line.exchanges.iter().filter(|exchange| {
-            exchange.complete()
-                && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
-        });
+        let mut failed = failed.to_vec();
+        failed.sort_unstable();
+        let sight = Sight { line, edge: &self.edge, failed: &failed };
+        self.watchers.see(&sight);
+        let failed_but_complete =
+            line.exchanges.iter().filter(|exchange| exchange.complete() && sight.failed(exchange.number));
         let failed = failed_but_complete.count() as u64;
         self.standing.exchanges_ok = self.standing.exchanges_ok.saturating_sub(failed);
     }
@@ -308,8 +309,9 @@ fn is_suspect(line: &Timeline) -> bool {
     let h2 = line.h2.as_ref().is_some_and(|h2| {
         !h2.deviations.is_empty() || h2.spoken_instead.is_some() || !h2.resets.is_empty() || !h2.goaways.is_empty()
     });
-    let large = line.exchanges.iter().filter_map(|exchange| exchange.response.as_ref());
-    let large = large.map(|response| response.head_bytes.max(response.largest_field)).max();
+    let mut responses = line.exchanges.iter().filter_map(|exchange| exchange.response.as_ref());
+    let large =
+        responses.any(|response| response.fields > 64 || response.head_bytes.max(response.largest_field) > 8 * 1024);
     broken_start
         || reset
         || forged
@@ -317,7 +319,7 @@ fn is_suspect(line: &Timeline) -> bool {
         || coded
         || tls
         || h2
-        || large.is_some_and(|bytes| bytes > 8 * 1024)
+        || large
         || !line.unsolicited.is_empty()
         || !line.unreachable.is_empty()
         || line.direction.edge.stuck.is_some()

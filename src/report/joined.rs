@@ -163,7 +163,7 @@ impl Composer {
         let events = top.map(|leg| leg.line.story()).unwrap_or_default();
         let within = events.iter().filter(|event| (from..=until).contains(&event.packet.number));
         Story {
-            ray: hops.iter().find_map(|leg| leg.exchange()?.request.ray.clone()),
+            ray: hops.iter().find_map(|leg| self.id_of(leg.exchange()?.request.ray.as_ref())),
             hops: self.hops(hops, incidents),
             incidents: own.map(|incident| self.redaction.id(&incident.id)).collect(),
             timeline: top
@@ -175,12 +175,12 @@ impl Composer {
     pub(super) fn edge_log(&self, comparison: &Comparison) -> EdgeLog {
         let contradicted = comparison.contradicted.iter().map(|one| Contradiction {
             incident: self.redaction.id(&one.incident),
-            ray: one.ray.clone(),
+            ray: self.redaction.request_id(&one.ray),
             predicted: one.predicted,
             logged: one.logged,
         });
         let unseen = comparison.unseen.iter().map(|entry| Unseen {
-            ray: entry.ray.clone(),
+            ray: self.redaction.request_id(&entry.ray),
             edge_status: entry.edge_status,
             time: entry.start.map(|time| self.stamp(time)),
         });

@@ -65,6 +65,8 @@ pub struct OriginFacts {
     pub taken_field: u64,
     /// Bytes of the largest head that it took so.
     pub taken_head: u64,
+    /// Fields of the response with the most of them that it took so.
+    pub taken_fields: u32,
     /// Longest time that a connection was idle and then answered another request, in nanoseconds.
     pub longest_reuse_ns: i64,
     /// Connections that the origin closed straight after a response that did not announce it.
@@ -193,6 +195,7 @@ impl OriginFacts {
             self.taken.extend(words.take(KEPT_TAKEN.saturating_sub(self.taken.len())));
             self.taken_field = self.taken_field.max(response.largest_field);
             self.taken_head = self.taken_head.max(response.head_bytes);
+            self.taken_fields = self.taken_fields.max(response.fields);
         }
     }
 

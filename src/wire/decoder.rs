@@ -109,7 +109,7 @@ impl Decoder {
 fn decoded(outcome: Result<Outcome<'_>, Reason>) -> Decoded<'_> {
     match outcome {
         Ok(Outcome::Tcp(segment)) => Decoded::Tcp(segment),
-        Ok(Outcome::Icmp(error)) => Decoded::Icmp(error),
+        Ok(Outcome::Icmp(error, _)) => Decoded::Icmp(error),
         Ok(Outcome::Fragment(_)) => Decoded::Other(Reason::TooDeep),
         Err(reason) => Decoded::Other(reason),
     }

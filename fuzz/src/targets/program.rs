@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pcap520::analysis::{Analysis, Judging, Options, Records};
-use pcap520::capture::{Input, Item};
+use pcap520::capture::{Input, Item, Packet};
 use pcap520::report::{self, Detail, Document, Extract, Palette, Source, Style, View};
 use pcap520::verdict::Incident;
 use pcap520::wire::Decoder;
@@ -91,9 +91,11 @@ fn extract(path: &Path, mut extract: Extract) {
     while let Ok(Some(item)) = input.next_item() {
         let Item::Packet(packet) = item else { continue };
         if packets.contains(packet.number) {
-            let (at, wire_len, data) = (packet.reference(), packet.wire_len, packet.data.to_vec());
-            let (id, interface) = input.interface().expect("a packet came from an interface");
-            copy.packet(at, (id, interface), wire_len, &data).expect("a vector takes all");
+            let (number, time, link, wire_len) = (packet.number, packet.time, packet.link, packet.wire_len);
+            let data = packet.data.to_vec();
+            let interface = input.interface().expect("a packet came from an interface");
+            let packet = Packet { number, time, link, wire_len, data: &data };
+            copy.packet(&packet, interface).expect("a vector takes all");
         }
     }
 }

@@ -172,7 +172,8 @@ pub(super) enum Format {
 pub(super) struct RecordArgs {
     /// Keep the latest packets in this folder, and those of every incident
     ///
-    /// Packets are kept as they were captured, with every credential in them; only the owner may read the folder.
+    /// The latest packets are kept as they were captured, with every credential in them; only the owner may read the
+    /// folder. Those of an incident are redacted as by pcap520 extract, unless --no-redact is given.
     #[arg(long, value_name = "DIR", env = "PCAP520_RECORD")]
     pub(super) record: Option<PathBuf>,
 
