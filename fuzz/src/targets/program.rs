@@ -12,25 +12,20 @@ use super::redact::is_bidirectional;
 use super::scratch;
 
 pub fn run(data: &[u8]) {
-    scratch::with_file(data, |path| drop(analyse(path)));
+    scratch::with_file(data, |path| {
+        drop(analyse(path));
+        watch(path);
+    });
 }
 
 /// Analyses a capture and writes every report; gives the JSON report, or none where the file is no capture.
 pub fn analyse(path: &Path) -> Option<Vec<u8>> {
     let mut input = Input::open(&[path.to_owned()]).ok()?;
     let mut analysis = Analysis::new(Options { records: Records::OfAll, ..Options::default() });
-    let mut live = Analysis::new(Options { judging: Judging::AsDecided { connections: 8 }, ..Options::default() });
     loop {
         match input.next_item() {
-            Ok(Some(Item::Packet(packet))) => {
-                analysis.packet(&packet);
-                live.packet(&packet);
-                live.decided().iter().for_each(tell);
-            }
-            Ok(Some(Item::Secrets(text))) => {
-                analysis.secrets(text);
-                live.secrets(text);
-            }
+            Ok(Some(Item::Packet(packet))) => analysis.packet(&packet),
+            Ok(Some(Item::Secrets(text))) => analysis.secrets(text),
             Ok(None) => break,
             Err(error) => {
                 drop(error.to_string());
@@ -38,8 +33,6 @@ pub fn analyse(path: &Path) -> Option<Vec<u8>> {
             }
         }
     }
-    live.close();
-    live.decided().iter().for_each(tell);
     let summary = input.summaries().pop()?;
     let source = Source {
         path: summary.path.display().to_string(),
@@ -58,14 +51,28 @@ pub fn analyse(path: &Path) -> Option<Vec<u8>> {
     assert_plain(&written(|out| report::write_markdown(&document, out)));
     let lines = written(|out| report::write_ndjson(&document, out));
     assert!(lines.split(|byte| *byte == b'\n').all(|line| line.is_empty() || line.starts_with(b"{")));
-    let page = written(|out| report::write_html(&document, out));
-    assert!(page.ends_with(b"</html>\n"), "a page is whole");
-    let archive = written(|out| report::write_har(&document, out));
-    assert!(serde_json::from_slice::<serde_json::Value>(&archive).is_ok(), "an archive is JSON");
+    drop(lines);
+    assert!(written(|out| report::write_html(&document, out)).ends_with(b"</html>\n"), "a page is whole");
+    assert!(written(|out| report::write_har(&document, out)).ends_with(b"}\n"), "an archive is whole");
     if !verdict.incidents.is_empty() {
         extract(path, Extract::new(&verdict, &View::default()));
     }
     Some(written(|out| report::write_json(&document, out)))
+}
+
+/// Watches a capture as if its packets came now.
+fn watch(path: &Path) {
+    let Ok(mut input) = Input::open(&[path.to_owned()]) else { return };
+    let mut analysis = Analysis::new(Options { judging: Judging::AsDecided { connections: 8 }, ..Options::default() });
+    while let Ok(Some(item)) = input.next_item() {
+        match item {
+            Item::Packet(packet) => analysis.packet(&packet),
+            Item::Secrets(text) => analysis.secrets(text),
+        }
+        analysis.decided().iter().for_each(tell);
+    }
+    analysis.close();
+    analysis.decided().iter().for_each(tell);
 }
 
 /// Tells an incident as a program that watches does.
