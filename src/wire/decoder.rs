@@ -149,8 +149,10 @@ mod tests {
     fn captures_hold_as_many_segments_as_tshark_counts() {
         let expected = [
             ("4in6.pcap", 1),
+            ("ayiya3.pcap", 21),
             ("fragmented-4.pcap", 3),
             ("geneve-many-options.pcap", 10),
+            ("gre-aruba-amsdu.pcap", 1),
             ("gre-over-udp-4754.pcap", 10),
             ("gre-sample.pcap", 22),
             ("ip6-hoa-tcp-good-chksum.pcap", 1),

@@ -20,6 +20,7 @@ mod testing;
 mod udp;
 mod view;
 mod walk;
+mod wlan;
 
 pub use decoder::{Decoded, Decoder, Reason};
 pub use icmp::{IcmpError, Quoted};
