@@ -312,6 +312,9 @@ impl<A: Application> Table<A> {
             Stage::Open(connection) => Some((connection.line.last.number, slot as u32, connection.memory())),
             Stage::Knocking(_) => None,
         });
+        if !self.memory.is_exceeded(open.clone().map(|(.., bytes)| bytes)) {
+            return;
+        }
         let mut open: Vec<(u64, u32, u64)> = open.collect();
         open.sort_unstable();
         let excess = self.memory.excess(open.iter().map(|(.., bytes)| *bytes));
