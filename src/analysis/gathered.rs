@@ -7,7 +7,9 @@ use super::{Judging, Options, Records, Standing};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
 use crate::tcp;
-use crate::timeline::{Capture, Coding, Direction, Edge, End, Exchange, HalfOpen, Start, Timeline, Visibility};
+use crate::timeline::{
+    Alert, Capture, Coding, Direction, Edge, End, Exchange, HalfOpen, HandshakePhase, Start, Timeline, Visibility,
+};
 use crate::verdict::{
     Census, Chains, EdgeLog, Incident, Verdict, failed_unnoticed, judge, patterns, proxy_behind, settle,
 };
@@ -301,9 +303,12 @@ fn is_suspect(line: &Timeline) -> bool {
     let coded = line.exchanges.last().and_then(|last| last.response.as_ref());
     let coded = coded.is_some_and(|response| matches!(response.coding, Coding::Broken { .. }));
     let tls = line.tls.as_ref().is_some_and(|tls| {
-        tls.alerts.iter().any(|alert| alert.description.is_none_or(|d| !d.is_close()))
-            || tls.not_tls.is_some()
-            || (tls.handshake_done.is_none() && !tls.joined_late)
+        // Behind the handshake an alert that nobody can read is a close_notify as a rule: no detector asks for it.
+        let says_why = |alert: &Alert| match alert.description {
+            Some(said) => !said.is_close(),
+            None => alert.phase < HandshakePhase::Established,
+        };
+        tls.alerts.iter().any(says_why) || tls.not_tls.is_some() || (tls.handshake_done.is_none() && !tls.joined_late)
     });
     let h2 = line.h2.as_ref().is_some_and(|h2| {
         !h2.deviations.is_empty() || h2.spoken_instead.is_some() || !h2.resets.is_empty() || !h2.goaways.is_empty()
