@@ -48,6 +48,7 @@
 #![cfg_attr(
     not(test),
     deny(
+        clippy::arithmetic_side_effects,
         clippy::expect_used,
         clippy::indexing_slicing,
         clippy::panic,
@@ -60,21 +61,14 @@
 )]
 #![warn(missing_docs)]
 
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod analysis;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod capture;
 pub mod cli;
 pub mod detect;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod http;
 pub mod report;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod tcp;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod timeline;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod tls;
 pub mod verdict;
-#[cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 pub mod wire;

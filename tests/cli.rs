@@ -104,6 +104,18 @@ fn the_same_input_gives_the_same_report() {
 }
 
 #[test]
+fn connections_show_the_certificate_of_the_origin() {
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/corpus/tls/healthy--tls-lax-cert-expired.pcap");
+    let output = pcap520(&["analyze", "--format", "json", "--connections", capture]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let certificate = &report["connections"][0]["tls"]["certificate"];
+    assert_eq!(certificate["subject"], "CN=api.example.net");
+    assert_eq!(certificate["not_after"], "2026-11-22T00:21:46.000000Z");
+    assert_eq!(certificate["names"], serde_json::json!(["api.example.net"]));
+    assert_eq!(certificate["faults"][0], "it expired on 2026-11-22");
+}
+
+#[test]
 fn a_report_goes_to_a_file_of_its_owner() {
     let (folder, capture) = folder_with_capture();
     let report = folder.path().join("report.json");

@@ -64,6 +64,10 @@ CREATE TABLE IF NOT EXISTS pcap520.connections
     tls_version LowCardinality(Nullable(String)),
     sni Nullable(String),
     alpn LowCardinality(Nullable(String)),
+    cert_subject Nullable(String),
+    cert_issuer Nullable(String),
+    cert_not_after Nullable(DateTime64(6, 'UTC')),
+    cert_faults Nullable(String),
     exchanges Int64,
     exchanges_ok Int64,
     rays Array(String)

@@ -83,6 +83,10 @@ SCHEMAS = {
             ("tls_version", pa.string()),
             ("sni", pa.string()),
             ("alpn", pa.string()),
+            ("cert_subject", pa.string()),
+            ("cert_issuer", pa.string()),
+            ("cert_not_after", _TIME),
+            ("cert_faults", pa.string()),
             ("exchanges", pa.int64()),
             ("exchanges_ok", pa.int64()),
             ("rays", pa.list_(pa.string())),
@@ -126,7 +130,7 @@ def observation(line: dict[str, Any]) -> dict[str, Any]:
 def connection(line: dict[str, Any]) -> dict[str, Any]:
     """The row of a connection."""
     tls, exchanges = line["tls"] or {}, line["exchanges"]
-    left_out = line.get("exchanges_left_out", 0)
+    certificate, left_out = tls.get("certificate") or {}, line.get("exchanges_left_out", 0)
     return {
         **{name: line.get(name) for name in ("client", "server", "community_id", "protocol", "rtt_s")},
         "began": line["start"],
@@ -139,6 +143,10 @@ def connection(line: dict[str, Any]) -> dict[str, Any]:
         "tls_version": tls.get("version"),
         "sni": tls.get("sni"),
         "alpn": tls.get("alpn"),
+        "cert_subject": certificate.get("subject"),
+        "cert_issuer": certificate.get("issuer"),
+        "cert_not_after": time(certificate.get("not_after")),
+        "cert_faults": "; ".join(certificate.get("faults", [])) or None,
         "exchanges": len(exchanges) + left_out,
         "exchanges_ok": sum(exchange["outcome"] == "ok" for exchange in exchanges) + left_out,
         "rays": [exchange["ray"] for exchange in exchanges if exchange["ray"]],

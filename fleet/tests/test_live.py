@@ -77,6 +77,7 @@ def line(number: int) -> bytes:
     ).encode()  # fmt: skip
 
 
+@pytest.mark.engine
 def test_none_is_lost_and_none_counted_twice_when_the_broker_and_the_shipper_are_killed(broker, tmp_path):
     report = tmp_path / "live.ndjson"
     report.write_bytes(b"")
@@ -118,6 +119,7 @@ def _mark(state: Path, offset: int) -> bool:
     return state.exists() and json.loads(state.read_text())["offset"] == offset
 
 
+@pytest.mark.engine
 def test_rows_that_come_again_replace_themselves(tmp_path):
     database = Chdb(tmp_path / "clickhouse")
     for _ in range(3):

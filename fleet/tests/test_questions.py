@@ -16,15 +16,18 @@ BASE = datetime(2026, 11, 24, tzinfo=timezone.utc)
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory, labelled, program) -> str:
-    """Shop has the race on two days, blog refuses connections on the second, and a third origin is well."""
+    """Shop has the race on two days, blog refuses connections on the second, docs is well, and the certificates of bank end."""
     root = tmp_path_factory.mktemp("estate")
     race, refused, healthy = (
         packets(labelled / f"{name}.pcap") for name in ("keepalive-race--nginx-2s", "connect-refused--no-listener", "healthy--connection-close")
     )
+    expiring, expired = (packets(labelled.parent / "tls" / f"{name}.pcap") for name in ("healthy--tls-lax-cert-soon", "healthy--tls-lax-cert-expired"))
     write(root / "captures/shop/1.pcap", *race)
     write(root / "captures/shop/2.pcap", *race, later_s=DAY_S)
     write(root / "captures/blog/1.pcap", *refused, later_s=DAY_S)
     write(root / "captures/docs/1.pcap", *healthy)
+    write(root / "captures/bank/1.pcap", *expiring)
+    write(root / "captures/bank/2.pcap", *expired, later_s=DAY_S)
     (root / "captures/docs/2.pcap").write_bytes(b"no capture")
     job = Job(str(root / "captures"), str(root / "tables"), program)
     for group in groups.groups([listing.look(job.prefix, *row) for row in listing.paths(job.prefix)]):
@@ -32,7 +35,7 @@ def out(tmp_path_factory, labelled, program) -> str:
     return job.out
 
 
-@pytest.fixture(scope="module", params=["duckdb", "spark", "clickhouse"])
+@pytest.fixture(scope="module", params=["duckdb", *(pytest.param(name, marks=pytest.mark.engine) for name in ("spark", "clickhouse"))])
 def ask(request, out):
     """Asks one engine; answers are rows of columns as text, so that engines can be compared."""
     if request.param == "duckdb":
@@ -81,8 +84,13 @@ def test_resets_by_hop(ask):
     assert {tuple(row[:3]) for row in ask("resets-by-hop.sql")} == {("origin", "connect-refused", "blog")}
 
 
-def test_no_certificate_is_near_its_end(ask):
-    assert ask("certificates.sql") == []
+def test_certificates_that_end_within_30_days_or_would_fail(ask):
+    rows = ask("certificates.sql", at="2026-11-24 00:00:00")
+    assert {(origin, name, subject, ends) for origin, _, name, subject, _, ends, *_ in rows} == {
+        ("bank", "api.example.net", "CN=api.example.net", "2026-11-22 00:21:46"),
+        ("bank", "shop.example", "CN=shop.example", "2026-11-30 00:21:46"),
+    }
+    assert [row[6].startswith("it expired on 2026-11-22") for row in rows] == [True, False]
 
 
 def test_a_ray_over_the_hops(ask):

@@ -108,7 +108,7 @@ impl Job {
             if wanted && take(item) == Next::Stop {
                 break;
             }
-            packets += 1;
+            packets = packets.saturating_add(1);
             if packets.is_multiple_of(PACKETS_PER_LOOK) {
                 progress.update(input.bytes_read());
             }

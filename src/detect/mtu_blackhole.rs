@@ -85,7 +85,7 @@ fn never_came(case: &Case<'_>) -> Option<Finding> {
     let last = origin.last.filter(|last| last.number > asked.number)?;
     let in_handshake = case.line.tls.as_ref().is_some_and(|tls| tls.phase < HandshakePhase::Established);
     let large = u64::from(LARGE_SEGMENT);
-    if (awaiting.is_none() && !in_handshake) || missing < large || origin.sent + large > origin.reached {
+    if (awaiting.is_none() && !in_handshake) || missing < large || origin.sent.saturating_add(large) > origin.reached {
         return None;
     }
     let what = awaiting.map_or_else(|| "the ClientHello".to_owned(), request_name);

@@ -51,7 +51,7 @@ fn said_goodbye(tls: &Tls, closed: PacketRef) -> Option<PacketRef> {
 
 fn missed(case: &Case<'_>) -> bool {
     let line = case.line;
-    line.direction.edge.missed_by_capture + line.direction.origin.missed_by_capture + line.cut_bytes > 0
+    [line.direction.edge.missed_by_capture, line.direction.origin.missed_by_capture, line.cut_bytes] != [0; 3]
 }
 
 fn broken(case: &Case<'_>, tls: &Tls, cause: Cause, at: PacketRef, did: &str) -> Finding {

@@ -113,7 +113,7 @@ pub(super) fn groups(incidents: &[&Incident], composer: &Composer) -> Vec<Group>
         let key = (incident.finding.cause.0, incident.timeline.endpoint.origin);
         let nth = *known.entry(key).or_insert_with(|| {
             groups.push(begin(incident, composer));
-            groups.len() - 1
+            groups.len().saturating_sub(1)
         });
         if let Some(group) = groups.get_mut(nth) {
             add(group, index, incident, composer);

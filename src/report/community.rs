@@ -37,13 +37,15 @@ fn octets(end: Endpoint) -> Vec<u8> {
 
 /// RFC 4648 section 4.
 fn base_64(bytes: &[u8]) -> String {
-    let digit = |group: u32, place: u32| {
-        let index = (group >> (18 - 6 * place)) as usize & 63;
+    let digit = |group: u32, shift: u32| {
+        let index = (group >> shift) as usize & 63;
         ALPHABET.get(index).map_or('=', |&letter| char::from(letter))
     };
     let chunks = bytes.chunks(3).flat_map(|chunk| {
-        let group = chunk.iter().fold(0, |group, &byte| group << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-        (0..4).map(move |place| if place as usize <= chunk.len() { digit(group, place) } else { '=' })
+        let octet = |at: usize| chunk.get(at).copied().unwrap_or(0);
+        let group = u32::from_be_bytes([0, octet(0), octet(1), octet(2)]);
+        let places = [18, 12, 6, 0].into_iter().enumerate();
+        places.map(move |(place, shift)| if place <= chunk.len() { digit(group, shift) } else { '=' })
     });
     chunks.collect()
 }

@@ -123,11 +123,13 @@ fn edge(edge: &timeline::Edge) -> Edge {
 }
 
 fn summary(verdict: &Verdict, chosen: &[&verdict::Incident]) -> Summary {
-    let mut by_cause = BTreeMap::new();
-    let mut by_edge_status = BTreeMap::new();
+    let mut by_cause: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut by_edge_status: BTreeMap<u16, u64> = BTreeMap::new();
     for incident in chosen {
-        *by_cause.entry(incident.finding.cause.0).or_default() += 1;
-        *by_edge_status.entry(incident.edge_status).or_default() += 1;
+        let number = by_cause.entry(incident.finding.cause.0).or_default();
+        *number = number.saturating_add(1);
+        let number = by_edge_status.entry(incident.edge_status).or_default();
+        *number = number.saturating_add(1);
     }
     Summary {
         connections: verdict.connections,
@@ -136,7 +138,7 @@ fn summary(verdict: &Verdict, chosen: &[&verdict::Incident]) -> Summary {
         incidents: chosen.len() as u64,
         by_cause,
         by_edge_status,
-        incidents_left_out: (verdict.incidents.len() - chosen.len()) as u64,
+        incidents_left_out: verdict.incidents.len().saturating_sub(chosen.len()) as u64,
     }
 }
 
@@ -276,8 +278,8 @@ impl Composer {
         let mut events = Vec::with_capacity(kept.len());
         for index in kept {
             let Some(event) = story.get(index) else { continue };
-            events.push(self.event(event, incident.timeline.first, (index - next) as u64));
-            next = index + 1;
+            events.push(self.event(event, incident.timeline.first, index.saturating_sub(next) as u64));
+            next = index.saturating_add(1);
         }
         (events, story.len().saturating_sub(next) as u64)
     }

@@ -2,7 +2,7 @@
 
 use super::community::community_id;
 use super::compose::{Composer, known};
-use super::document::{Alert, Connection, Direction, Exchange, Tls};
+use super::document::{Alert, Certificate, Connection, Direction, Exchange, Tls};
 use crate::detect::Scope;
 use crate::timeline::{self, Peer, Timeline, Visibility};
 use crate::verdict::Incident;
@@ -29,7 +29,7 @@ impl Composer {
             client_to_server: self.direction(line, Peer::Edge),
             server_to_client: self.direction(line, Peer::Origin),
             rtt_s: line.rtt_ns.map(|nanoseconds| nanoseconds as f64 / 1e9),
-            tls: line.tls.as_deref().map(|facts| tls(facts, self.sni(line))),
+            tls: line.tls.as_deref().map(|facts| self.tls(facts, line)),
             protocol: line.protocol,
             exchanges: line.exchanges.iter().map(|exchange| self.exchange(exchange, incidents)).collect(),
             exchanges_left_out: line.folded,
@@ -55,6 +55,31 @@ impl Composer {
             complete_s: response.and_then(|response| response.end).and_then(after_request),
             outcome: if incident.is_some() { "incident" } else { outcome(exchange) },
             incident: incident.map(|incident| self.redaction.id(&incident.id)),
+        }
+    }
+
+    fn tls(&self, tls: &timeline::Tls, line: &Timeline) -> Tls {
+        let hello = tls.client_hello.as_ref();
+        Tls {
+            version: tls.version().map(|version| version.to_string()),
+            sni: self.sni(line),
+            alpn_offered: hello.map(|hello| hello.alpn.clone()).unwrap_or_default(),
+            alpn: tls.alpn.clone(),
+            cipher: tls.server_hello.as_ref().map(|hello| cipher_suite(hello.cipher)),
+            decrypted: tls.decrypted,
+            certificate: tls.certificates.first().map(|leaf| self.certificate(leaf, tls)),
+            alerts: tls.alerts.iter().map(alert).collect(),
+        }
+    }
+
+    fn certificate(&self, leaf: &timeline::Certificate, tls: &timeline::Tls) -> Certificate {
+        Certificate {
+            subject: self.redaction.text(&leaf.subject),
+            issuer: self.redaction.text(&leaf.issuer),
+            not_before: self.stamp(leaf.not_before),
+            not_after: self.stamp(leaf.not_after),
+            names: leaf.names.iter().map(|name| self.redaction.text(name)).collect(),
+            faults: tls.certificate_faults.iter().map(|fault| self.redaction.text(&fault.to_string())).collect(),
         }
     }
 
@@ -92,19 +117,6 @@ pub(super) fn outcome(exchange: &timeline::Exchange) -> &'static str {
         Visibility::Obscured => "obscured",
         _ if exchange.complete() => "deviating",
         Visibility::Clear | Visibility::Inferred => "incomplete",
-    }
-}
-
-fn tls(tls: &timeline::Tls, sni: Option<String>) -> Tls {
-    let hello = tls.client_hello.as_ref();
-    Tls {
-        version: tls.version().map(|version| version.to_string()),
-        sni,
-        alpn_offered: hello.map(|hello| hello.alpn.clone()).unwrap_or_default(),
-        alpn: tls.alpn.clone(),
-        cipher: tls.server_hello.as_ref().map(|hello| cipher_suite(hello.cipher)),
-        decrypted: tls.decrypted,
-        alerts: tls.alerts.iter().map(alert).collect(),
     }
 }
 

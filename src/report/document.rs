@@ -415,8 +415,27 @@ pub struct Tls {
     pub cipher: Option<String>,
     /// True where application data was decrypted.
     pub decrypted: bool,
+    /// The origin's own certificate, where it could be read: in clear below TLS 1.3, decrypted above.
+    pub certificate: Option<Certificate>,
     /// Alerts in the order of the packets.
     pub alerts: Vec<Alert>,
+}
+
+/// The leaf of the chain that the origin sent (RFC 5280).
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct Certificate {
+    /// Subject, as a distinguished name.
+    pub subject: String,
+    /// Issuer, as a distinguished name.
+    pub issuer: String,
+    /// Valid from.
+    pub not_before: Stamp,
+    /// Valid until.
+    pub not_after: Stamp,
+    /// DNS names and IP addresses of its subjectAltName.
+    pub names: Vec<String>,
+    /// What Full (strict) has against it, at the time of the packets; empty where it would be taken.
+    pub faults: Vec<String>,
 }
 
 /// A TLS alert; what encryption hides is null.

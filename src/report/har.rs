@@ -247,10 +247,10 @@ fn milliseconds(from: PacketRef, to: PacketRef) -> f64 {
 
 /// What the archive does not hold.
 fn comment(connections: &Connections<'_>) -> String {
-    let (mut hidden, mut folded) = (0, 0);
+    let (mut hidden, mut folded) = (0_u64, 0_u64);
     for (line, _) in connections.records() {
-        hidden += line.exchanges.iter().filter(|exchange| !is_readable(exchange)).count() as u64;
-        folded += line.folded;
+        hidden = hidden.saturating_add(line.exchanges.iter().filter(|exchange| !is_readable(exchange)).count() as u64);
+        folded = folded.saturating_add(line.folded);
     }
     format!(
         "Made from packets: no bodies, and of the header fields only Host, CF-Ray, Server, Via and Content-Type. Not in \

@@ -195,9 +195,10 @@ impl Composer {
 
 /// The chain of a request on a terminal: one line a hop.
 pub(super) fn write_hops(page: &mut Page<'_>, indent: usize, hops: &[Hop]) -> io::Result<()> {
-    let width = hops.iter().map(|hop| hop.client.len() + hop.server.len() + 3).max().unwrap_or(0);
+    let width =
+        hops.iter().map(|hop| hop.client.len().saturating_add(hop.server.len()).saturating_add(3)).max().unwrap_or(0);
     for (nth, hop) in hops.iter().enumerate() {
-        let row = Row::new(indent).left(2, Tone::Faint, (nth + 1).to_string());
+        let row = Row::new(indent).left(2, Tone::Faint, nth.saturating_add(1).to_string());
         let row = row.left(width, Tone::Strong, format!("{} → {}", hop.client, hop.server));
         page.row(&row.text(if hop.outcome == "ok" { Tone::Good } else { Tone::Alarm }, told(hop)))?;
     }

@@ -34,10 +34,10 @@ fn ticket(document: &Document<'_>) -> Result<String, std::fmt::Error> {
     }
     let support = for_support(document)?;
     let rest = closing(document)?;
-    let room = LONGEST.saturating_sub(ticket.len() + support.len() + rest.len() + LEFT_OUT);
+    let room = [ticket.len(), support.len(), rest.len(), LEFT_OUT].into_iter().fold(LONGEST, usize::saturating_sub);
     let (told, text) = sections(document, &groups, room)?;
     ticket += &text;
-    let left_out = document.incidents.len() - told;
+    let left_out = document.incidents.len().saturating_sub(told);
     if left_out > 0 {
         let text = count(left_out as u64, "incident");
         writeln!(
@@ -77,19 +77,19 @@ fn overview(groups: &[Group], out: &mut String) -> std::fmt::Result {
 /// Of each kind one incident in full, then further ones, as long as there is room; and how many were told.
 fn sections(document: &Document<'_>, groups: &[Group], room: usize) -> Result<(usize, String), std::fmt::Error> {
     let mut text = String::new();
-    let mut told = 0;
+    let mut told = 0_usize;
     for nth in 0..ALIKE {
         for group in groups {
             let Some(incident) = group.members.get(nth).and_then(|&index| document.incidents.get(index)) else {
                 continue;
             };
             let alike = if nth == 0 { group.members.len() } else { 1 };
-            let section = in_full(told + 1, &incident, group, alike)?;
-            if told == IN_FULL || text.len() + section.len() > room {
+            let section = in_full(told.saturating_add(1), &incident, group, alike)?;
+            if told == IN_FULL || text.len().saturating_add(section.len()) > room {
                 return Ok((told, text));
             }
             text += &section;
-            told += 1;
+            told = told.saturating_add(1);
         }
     }
     Ok((told, text))
@@ -133,9 +133,9 @@ fn in_full(nth: usize, incident: &Incident, group: &Group, alike: usize) -> Resu
 /// What Cloudflare's support asks for: address, Ray ID and time of failed requests.
 fn for_support(document: &Document<'_>) -> Result<String, std::fmt::Error> {
     let mut lines = String::new();
-    let mut listed = 0;
+    let mut listed = 0_usize;
     for incident in document.incidents.iter().filter(|incident| !ray(incident).is_empty()) {
-        listed += 1;
+        listed = listed.saturating_add(1);
         if listed <= FOR_SUPPORT {
             let request = incident.request.as_ref();
             let host = request.and_then(|request| request.host.as_deref()).unwrap_or("(no host)");
@@ -149,7 +149,7 @@ fn for_support(document: &Document<'_>) -> Result<String, std::fmt::Error> {
         return Ok(lines);
     }
     if listed > FOR_SUPPORT {
-        writeln!(lines, "and {} more", thousands((listed - FOR_SUPPORT) as u64))?;
+        writeln!(lines, "and {} more", thousands(listed.saturating_sub(FOR_SUPPORT) as u64))?;
     }
     let fence = fence(&lines);
     Ok(format!("\n**For Cloudflare support** (UTC, Ray ID, status, URL)\n\n{fence}text\n{lines}{fence}\n"))
@@ -176,17 +176,17 @@ fn timeline(incident: &Incident, out: &mut String) -> std::fmt::Result {
     let packets: Vec<u64> = incident.timeline.iter().map(|event| event.packet).collect();
     let kept = excerpt(&packets, &[incident.fault.packet], EVENTS);
     let mut lines = String::new();
-    let mut hidden = 0;
+    let mut hidden = 0_u64;
     for (index, event) in incident.timeline.iter().enumerate() {
-        hidden += event.left_out;
+        hidden = hidden.saturating_add(event.left_out);
         if kept.binary_search(&index).is_err() {
-            hidden += 1;
+            hidden = hidden.saturating_add(1);
             continue;
         }
         gap(std::mem::take(&mut hidden), &mut lines)?;
         line(event, &mut lines)?;
     }
-    gap(hidden + incident.timeline_left_out, &mut lines)?;
+    gap(hidden.saturating_add(incident.timeline_left_out), &mut lines)?;
     let fence = fence(&lines);
     writeln!(out, "\n<details><summary>Timeline, in seconds since the connection's first packet</summary>\n")?;
     writeln!(out, "{fence}text\n{lines}{fence}\n\n</details>")
@@ -204,7 +204,7 @@ fn gap(events: u64, out: &mut String) -> std::fmt::Result {
 
 /// More backticks than stand anywhere in `text`.
 fn fence(text: &str) -> String {
-    "`".repeat(longest_run(text, '`').max(2) + 1)
+    "`".repeat(longest_run(text, '`').max(2).saturating_add(1))
 }
 
 /// A heading with one bullet a line; nothing where there is none.
@@ -252,7 +252,7 @@ fn code(text: &str) -> String {
         return String::new();
     }
     let plain = Plain(&shortened(text, LONGEST_CODE)).to_string().replace('|', "¦");
-    let ticks = "`".repeat(longest_run(&plain, '`') + 1);
+    let ticks = "`".repeat(longest_run(&plain, '`').saturating_add(1));
     if plain.starts_with('`') || plain.ends_with('`') {
         format!("{ticks} {plain} {ticks}")
     } else {
@@ -263,11 +263,11 @@ fn code(text: &str) -> String {
 /// A sentence without markup in it; `#12` and `@name` are set as code, or a tracker would link and notify.
 fn text(sentence: &str) -> String {
     let plain = Plain(sentence).to_string();
-    let mut safe = String::with_capacity(plain.len() + 16);
+    let mut safe = String::with_capacity(plain.len().saturating_add(16));
     let mut rest = plain.as_str();
     while let Some(c) = rest.chars().next() {
         let len = match c {
-            '#' | '@' => rest.len() - rest.trim_start_matches(c).trim_start_matches(is_name_char).len(),
+            '#' | '@' => rest.len().saturating_sub(rest.trim_start_matches(c).trim_start_matches(is_name_char).len()),
             _ => c.len_utf8(),
         };
         let (piece, after) = rest.split_at(len);

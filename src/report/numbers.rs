@@ -8,9 +8,9 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
 /// `12,345`.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    let mut text = String::with_capacity(digits.len().saturating_mul(4) / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+        if index > 0 && digits.len().saturating_sub(index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -32,9 +32,9 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
         return text.to_owned();
     }
     let tail = most / 4;
-    let head = most.saturating_sub(tail + 1);
+    let head = most.saturating_sub(tail.saturating_add(1));
     let begin: String = text.chars().take(head).collect();
-    let end: String = text.chars().skip(len - tail).collect();
+    let end: String = text.chars().skip(len.saturating_sub(tail)).collect();
     format!("{begin}…{end}")
 }
 

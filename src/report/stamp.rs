@@ -74,9 +74,10 @@ impl Stamp {
         let local = self.offset.unwrap_or(Offset::UTC).to_datetime(timestamp(self.time));
         let (year, month, day) = (local.year(), local.month(), local.day());
         let digits = self.precision.digits();
-        let fraction = self.time.0.rem_euclid(1_000_000_000) / 10_i64.pow(9 - digits as u32);
+        let nanoseconds = format!("{:09}", self.time.0.rem_euclid(1_000_000_000));
+        let fraction = nanoseconds.get(..digits).unwrap_or_default();
         let (hour, minute, second) = (local.hour(), local.minute(), local.second());
-        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{fraction:0digits$}")
+        format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{fraction}")
     }
 
     /// For people, to the second: `2026-11-23 08:59:17`.

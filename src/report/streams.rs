@@ -150,16 +150,17 @@ struct Stories {
 
 impl Stories {
     fn of(incidents: &[&verdict::Incident]) -> Self {
-        let mut left = HashMap::new();
+        let mut left: HashMap<u32, usize> = HashMap::new();
         for incident in incidents {
-            *left.entry(incident.timeline.index).or_insert(0) += 1;
+            let number = left.entry(incident.timeline.index).or_default();
+            *number = number.saturating_add(1);
         }
         Self { kept: HashMap::new(), left }
     }
 
     fn tell(&mut self, line: &Timeline, compose: impl FnOnce(&[Event]) -> Incident) -> Incident {
         let left = self.left.entry(line.index).or_insert(1);
-        *left -= 1;
+        *left = left.saturating_sub(1);
         if *left > 0 {
             return compose(self.kept.entry(line.index).or_insert_with(|| line.story()));
         }

@@ -8,7 +8,9 @@ use super::reset::{self, Surroundings};
 use super::sequence::{Analysis, Kind};
 use super::stream::{Arrival, Payload, Stream};
 use super::vantage::vantage;
-use crate::timeline::{ByPeer, Direction, Fin, PacketRef, Peer, RstSign, Start, Stuck, Timeline, Unreachable, Vantage};
+use crate::timeline::{
+    ByPeer, Direction, Fin, Mark, PacketRef, Peer, RstSign, Start, Stuck, Timeline, Unreachable, Vantage,
+};
 use crate::wire::{Segment, SeqNumber};
 
 /// A segment this soon after another may have been overtaken by it.
@@ -171,8 +173,11 @@ impl<A: Application> Connection<A> {
     pub(super) fn finish(mut self: Box<Self>) -> Timeline {
         let last = self.line.last;
         for from in [Peer::Edge, Peer::Origin] {
-            let Self { line, above, stream, .. } = &mut *self;
-            let missed = stream[from].give_up_acked(last, &mut |piece| above.hand_on(line, from, 0, piece));
+            let Self { line, above, stream, joined_late, .. } = &mut *self;
+            let missed = stream[from].give_up_acked(last, &mut |piece| {
+                announce_late_join(line, above, joined_late);
+                above.hand_on(line, from, 0, piece);
+            });
             let direction = &mut self.line.direction[from];
             direction.missed_by_capture = direction.missed_by_capture.saturating_add(missed);
             let conflicting = self.stream[from].conflicting();
@@ -308,9 +313,9 @@ impl<A: Application> Connection<A> {
         let sequence = if segment.flags.syn() { segment.seq + 1 } else { segment.seq };
         let offset = self.stream[from].offset_of(sequence);
         let cut = u64::from(segment.payload_len).saturating_sub(segment.payload.len() as u64);
-        self.announce_late_join();
         let until = self.read_until(from, segment);
-        let Self { line, above, stream, flight, .. } = self;
+        let Self { line, above, stream, flight, joined_late, .. } = self;
+        announce_late_join(line, above, joined_late);
         line.direction[from].recent.push(packet.number, stream[from.other()].acked());
         let stream = &mut stream[from];
         let before = stream.high();
@@ -351,9 +356,9 @@ impl<A: Application> Connection<A> {
         let end = segment.seq + segment.payload_len;
         let offset = self.stream[from].offset_of(end);
         let acked = self.stream[from.other()].offset_of(segment.ack).max(0) as u64;
-        self.announce_late_join();
         let until = self.read_until(from, segment);
-        let Self { line, above, stream, .. } = self;
+        let Self { line, above, stream, joined_late, .. } = self;
+        announce_late_join(line, above, joined_late);
         stream[from].finish_at(offset, packet, &mut |piece| above.hand_on(line, from, until, piece));
         let fin = Fin { packet, offset: offset.max(0) as u64, acked };
         keep(&mut self.line.direction[from].fins, fin);
@@ -421,17 +426,6 @@ impl<A: Application> Connection<A> {
         }
     }
 
-    fn announce_late_join(&mut self) {
-        if self.joined_late || !self.line.connect.syns.is_empty() || !self.line.connect.syn_acks.is_empty() {
-            return;
-        }
-        self.joined_late = true;
-        let Self { line, above, .. } = self;
-        let start = crate::timeline::Mark { packet: line.first, offset: 0 };
-        above.app.gap(line, Peer::Edge, 0, start);
-        above.app.gap(line, Peer::Origin, 0, start);
-    }
-
     /// How far the sender of a segment had read the other stream: bytes that the capture may hold later. One more
     /// may be a FIN.
     fn read_until(&mut self, from: Peer, segment: &Segment<'_>) -> u64 {
@@ -444,13 +438,31 @@ impl<A: Application> Connection<A> {
         if unseen && acked <= other.high().saturating_add(NEAR.unsigned_abs()) { acked } else { 0 }
     }
 
+    /// Hands on that acknowledged bytes are missing; whose they are has to be known.
     fn settle(&mut self, packet: PacketRef) {
+        if self.roles_open {
+            return;
+        }
         for from in [Peer::Edge, Peer::Origin] {
-            let Self { line, above, stream, .. } = self;
-            let missed = stream[from].settle(packet, &mut |piece| above.hand_on(line, from, 0, piece));
+            let Self { line, above, stream, joined_late, .. } = self;
+            let missed = stream[from].settle(packet, &mut |piece| {
+                announce_late_join(line, above, joined_late);
+                above.hand_on(line, from, 0, piece);
+            });
             line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
         }
     }
+}
+
+/// Tells the layers above, before anything else, that the capture began after the connection: a gap of length 0.
+fn announce_late_join<A: Application>(line: &mut Timeline, above: &mut Causal<A>, joined_late: &mut bool) {
+    if *joined_late || !line.connect.syns.is_empty() || !line.connect.syn_acks.is_empty() {
+        return;
+    }
+    *joined_late = true;
+    let start = Mark { packet: line.first, offset: 0 };
+    above.app.gap(line, Peer::Edge, 0, start);
+    above.app.gap(line, Peer::Origin, 0, start);
 }
 
 /// Adds to what one record keeps of a kind: as a rule it stays the only one.
@@ -494,6 +506,14 @@ mod tests {
     use super::*;
     use crate::timeline::{End, RstLook, RstSender};
     use Peer::{Edge, Origin};
+
+    #[test]
+    fn that_the_capture_began_late_is_heard_before_what_it_missed() {
+        let late = Conversation::new().handshake().unseen().unseen().unseen();
+        let talk = late.ack(Edge).ack(Origin).says(Origin, b"lost").unseen().ack(Edge).ack(Edge).says(Edge, b"x");
+        let (_, heard) = talk.fin(Edge).hear();
+        assert_eq!(heard, "E<0> O<0> O<4> E(x) E.");
+    }
 
     #[test]
     fn a_healthy_connection_is_heard_in_full() {

@@ -1,6 +1,6 @@
 //! One direction's byte stream, put into order (RFC 9293 section 3.4).
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use crate::timeline::{Mark, PacketRef};
 use crate::wire::SeqNumber;
@@ -104,8 +104,8 @@ pub(super) struct Stream {
     high: u64,
     /// Highest offset that the other side acknowledged.
     acked: u64,
-    /// Pieces beyond `next`, in order, without overlap.
-    held: VecDeque<Held>,
+    /// Pieces beyond `next` by their offset, without overlap.
+    held: BTreeMap<u64, Held>,
     held_bytes: usize,
     /// Bytes that came twice, with different contents.
     conflicting: u64,
@@ -220,12 +220,19 @@ impl Stream {
 
     fn is_held(&self, start: u64, end: u64) -> bool {
         let mut at = start;
-        for piece in &self.held {
-            if piece.offset <= at && at < piece.end() {
-                at = piece.end();
+        for piece in self.overlapping(start, end) {
+            if piece.offset > at {
+                return false;
             }
+            at = piece.end();
         }
         at >= end
+    }
+
+    /// The held pieces that have bytes between these offsets, in order.
+    fn overlapping(&self, start: u64, end: u64) -> impl Iterator<Item = &Held> {
+        let before = self.held.range(..start).next_back().filter(|(_, piece)| piece.end() > start);
+        before.into_iter().chain(self.held.range(start..end.max(start))).map(|(_, piece)| piece)
     }
 
     /// The other side acknowledged everything before `offset`. Returns true where that is news.
@@ -272,13 +279,14 @@ impl Stream {
     pub(super) fn give_up_acked(&mut self, now: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) -> u64 {
         let mut missed = 0;
         while self.acked > self.next {
-            let until = self.held.front().map_or(self.acked, |piece| piece.offset.min(self.acked));
+            let first = self.held.first_key_value().map(|(offset, piece)| (*offset, piece.packet));
+            let until = first.map_or(self.acked, |(offset, _)| offset.min(self.acked));
             let len = until.saturating_sub(self.next);
             // The acknowledgment of a FIN that the capture does not hold looks like one missing byte.
-            if len <= 1 && self.held.is_empty() && self.acked >= self.high {
+            if len <= 1 && first.is_none() && self.acked >= self.high {
                 break;
             }
-            let packet = self.held.front().map_or(now, |piece| piece.packet);
+            let packet = first.map_or(now, |(_, packet)| packet);
             hand_on(Piece::Gap(len, Mark { packet, offset: self.next }));
             missed = len.saturating_add(missed);
             self.next = until;
@@ -290,8 +298,8 @@ impl Stream {
     }
 
     fn skip_hole(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
-        if let Some(first) = self.held.front() {
-            let (offset, packet) = (first.offset, first.packet);
+        if let Some((&offset, first)) = self.held.first_key_value() {
+            let packet = first.packet;
             hand_on(Piece::Gap(offset.saturating_sub(self.next), Mark { packet, offset: self.next }));
             self.next = offset;
             self.drain(hand_on);
@@ -323,8 +331,8 @@ impl Stream {
     }
 
     fn deliver_held(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
-        while self.held.front().is_some_and(|piece| piece.offset <= self.next) {
-            let Some(piece) = self.held.pop_front() else { return };
+        while self.held.first_key_value().is_some_and(|(offset, _)| *offset <= self.next) {
+            let Some((_, piece)) = self.held.pop_first() else { return };
             self.held_bytes = self.held_bytes.saturating_sub(piece.bytes.len());
             if piece.end() <= self.next {
                 continue;
@@ -337,48 +345,33 @@ impl Stream {
 
     /// Keeps the parts of a payload that no held piece covers: the bytes seen first win.
     fn hold(&mut self, payload: Payload<'_>) {
-        let conflicting = self.held.iter().map(|piece| piece.differing(&payload)).sum();
-        self.conflicting = self.conflicting.saturating_add(conflicting);
+        let (start, end) = (payload.offset as u64, payload.end() as u64);
+        let mut conflicting: u64 = 0;
+        let mut parts = Vec::new();
         let mut rest = payload;
-        let mut index = 0;
-        while let Some(piece) = self.held.get(index) {
-            let start = rest.offset as u64;
-            if piece.end() <= start {
-                index = index.saturating_add(1);
-                continue;
-            }
-            let rest_end = rest.end() as u64;
-            if piece.offset >= rest_end {
-                break;
-            }
-            if piece.offset > start {
-                let (offset, end) = (piece.offset, piece.end());
-                self.insert(index, rest, offset.saturating_sub(start));
-                index = index.saturating_add(2);
-                if end >= rest_end {
-                    return;
-                }
-                rest = rest.skip(end.saturating_sub(start));
-                continue;
-            }
-            if piece.end() >= rest_end {
-                return;
-            }
-            rest = rest.skip(piece.end().saturating_sub(start));
-            index = index.saturating_add(1);
+        for piece in self.overlapping(start, end) {
+            conflicting = conflicting.saturating_add(piece.differing(&payload));
+            let at = rest.offset as u64;
+            parts.push((rest, piece.offset.saturating_sub(at)));
+            rest = rest.skip(piece.end().saturating_sub(at));
         }
-        let len = rest.end().saturating_sub(rest.offset).max(0) as u64;
-        if len > 0 {
-            self.insert(index, rest, len);
+        parts.push((rest, end.saturating_sub(rest.offset as u64)));
+        self.conflicting = self.conflicting.saturating_add(conflicting);
+        for (part, len) in parts {
+            self.keep(part, len);
         }
     }
 
-    fn insert(&mut self, index: usize, payload: Payload<'_>, len: u64) {
+    /// Keeps the first `len` bytes of a payload.
+    fn keep(&mut self, payload: Payload<'_>, len: u64) {
+        if len == 0 {
+            return;
+        }
         let captured = payload.bytes.len().min(usize::try_from(len).unwrap_or(usize::MAX));
         let bytes: Box<[u8]> = payload.bytes.get(..captured).unwrap_or_default().into();
         self.held_bytes = self.held_bytes.saturating_add(bytes.len());
-        let cut = len.saturating_sub(bytes.len() as u64);
-        self.held.insert(index, Held { offset: payload.offset as u64, bytes, cut, packet: payload.packet });
+        let (offset, cut) = (payload.offset as u64, len.saturating_sub(bytes.len() as u64));
+        self.held.insert(offset, Held { offset, bytes, cut, packet: payload.packet });
     }
 
     fn end_if_due(&mut self, packet: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) {
@@ -510,6 +503,22 @@ mod tests {
             assert!(stream.held_bytes <= HELD_LIMIT);
         }
         assert_eq!(gaps, 1, "the hole is given up once the limit is reached");
+    }
+
+    #[test]
+    fn of_all_that_a_stream_holds_only_what_overlaps_is_looked_at() {
+        let mut stream = Stream::default();
+        stream.begin_at(SeqNumber(0));
+        // Behind a hole, every other byte: the most pieces that one stream may hold, as an attacker would send them.
+        for nth in (0..HELD_PIECES as i64).rev() {
+            let payload = Payload { offset: 10 + 2 * nth, bytes: b"x", cut: 0, packet: packet(1) };
+            stream.accept(payload, &mut |_| panic!("nothing is in order"));
+        }
+        assert_eq!(stream.held.len(), HELD_PIECES);
+        assert_eq!(stream.overlapping(10, 11).count(), 1);
+        assert_eq!(stream.overlapping(11, 12).count(), 0);
+        assert_eq!(stream.overlapping(4_000, 4_100).count(), 50);
+        assert!(stream.is_held(4_000, 4_001) && !stream.is_held(4_000, 4_002));
     }
 
     /// A generator of pseudo-random numbers (xorshift), so that a failure can be repeated.

@@ -126,8 +126,8 @@ impl EdgeLog {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            let raw: Raw =
-                serde_json::from_slice(line).map_err(|error| LogError { line: nth + 1, reason: error.to_string() })?;
+            let raw: Raw = serde_json::from_slice(line)
+                .map_err(|error| LogError { line: nth.saturating_add(1), reason: error.to_string() })?;
             log.add(raw);
         }
         Ok(log)
@@ -171,7 +171,7 @@ impl EdgeLog {
             let Some(entry) = self.entries.get(nth) else { continue };
             joined.insert(nth);
             if entry.edge_status == incident.edge_status {
-                comparison.confirmed += 1;
+                comparison.confirmed = comparison.confirmed.saturating_add(1);
             } else {
                 comparison.contradicted.push(Contradiction {
                     incident: incident.id.clone(),

@@ -144,7 +144,12 @@ fn id(line: &Timeline, scope: Scope) -> String {
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let folded = hash ^ (hash >> 40);
-    (0..8).filter_map(|digit| ALPHABET.get((folded >> (digit * 5)) as usize & 31)).copied().map(char::from).collect()
+    (0..40)
+        .step_by(5)
+        .filter_map(|shift| ALPHABET.get((folded >> shift) as usize & 31))
+        .copied()
+        .map(char::from)
+        .collect()
 }
 
 #[cfg(test)]

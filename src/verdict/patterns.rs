@@ -52,21 +52,21 @@ pub struct Census {
 impl Census {
     /// Counts the exchanges of a connection.
     pub fn count(&mut self, line: &Timeline) {
-        let all = line.folded + line.exchanges.len() as u64;
-        self.exchanges += all;
+        let all = line.folded.saturating_add(line.exchanges.len() as u64);
+        self.exchanges = self.exchanges.saturating_add(all);
         if let Some(count) = self.servers.get_mut(&line.endpoint.origin) {
-            *count += all.max(1);
+            *count = count.saturating_add(all.max(1));
         } else if self.servers.len() < SERVERS {
             self.servers.insert(line.endpoint.origin, all.max(1));
         }
         if let Some(count) = self.hours.get_mut(hour(line)) {
-            *count += all.max(1);
+            *count = count.saturating_add(all.max(1));
         }
         for exchange in &line.exchanges {
-            self.large += u64::from(is_large(exchange));
+            self.large = self.large.saturating_add(u64::from(is_large(exchange)));
             let prefix = prefix(&exchange.request.target);
             if let Some(count) = self.paths.get_mut(prefix) {
-                *count += 1;
+                *count = count.saturating_add(1);
             } else if self.paths.len() < PATHS {
                 self.paths.insert(prefix.to_owned(), 1);
             }
@@ -197,7 +197,7 @@ impl Group<'_> {
             "{} began between {:02}:00 and {:02}:00 UTC, as {own} of {all} exchanges did.",
             self.name(hour.incidents),
             hour.value,
-            (hour.value + 1) % 24,
+            (hour.value.saturating_add(1)) % 24,
         );
         apart(own, all).then(|| self.pattern("one-hour", hour.incidents, text))
     }
@@ -223,10 +223,12 @@ impl Group<'_> {
     fn shared<T: Ord>(&self, of: impl Fn(&Incident) -> Option<T>) -> Option<Shared<T>> {
         let mut counts: BTreeMap<T, usize> = BTreeMap::new();
         for value in self.incidents.iter().filter_map(|incident| of(incident)) {
-            *counts.entry(value).or_default() += 1;
+            let number = counts.entry(value).or_default();
+            *number = number.saturating_add(1);
         }
         let (value, incidents) = counts.into_iter().max_by_key(|(_, count)| *count)?;
-        (incidents * 100 >= self.incidents.len() * MOSTLY).then_some(Shared { value, incidents })
+        (incidents.saturating_mul(100) >= self.incidents.len().saturating_mul(MOSTLY))
+            .then_some(Shared { value, incidents })
     }
 
     /// "All 14 keepalive-race incidents", "13 of 14 keepalive-race incidents".

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""An origin that does wrong what it is asked for: GET /FAULT on port 8080."""
+"""faulty.py [SOCKET]: an origin that does wrong what it is asked for: GET /FAULT on port 8080, or on this Unix socket."""
 
 import socket
 import struct
+import sys
 import threading
 import time
 
@@ -57,7 +58,10 @@ def serve(connection):
 
 
 def main():
-    listener = socket.create_server(("", 8080), backlog=1024)
+    if len(sys.argv) > 1:
+        listener = socket.create_server(sys.argv[1], family=socket.AF_UNIX, backlog=1024)
+    else:
+        listener = socket.create_server(("", 8080), backlog=1024)
     while True:
         connection, _ = listener.accept()
         threading.Thread(target=serve, args=(connection,), daemon=True).start()

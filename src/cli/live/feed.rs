@@ -64,8 +64,8 @@ struct Tally {
 
 impl Tally {
     fn count(&mut self, time: Time, wire_len: u32) {
-        self.packets += 1;
-        self.bytes += u64::from(wire_len);
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(u64::from(wire_len));
         self.first.get_or_insert(time);
         self.last = self.last.max(Some(time));
     }
@@ -124,7 +124,7 @@ impl Feed {
             Self::Interfaces(interfaces) => interfaces
                 .iter_mut()
                 .map(|interface| interface.live.dropped())
-                .map(|dropped| dropped.by_kernel + dropped.by_interface)
+                .map(|dropped| dropped.by_kernel.saturating_add(dropped.by_interface))
                 .sum(),
             Self::Stream(stream) => stream.summaries.iter().map(|summary| summary.dropped).sum(),
         }

@@ -38,8 +38,8 @@ impl Follower {
             self.begun.clear();
         }
         let mut text = std::mem::take(&mut self.begun);
-        self.read += file.take(MOST).read_to_end(&mut text)? as u64;
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        self.read = self.read.saturating_add(file.take(MOST).read_to_end(&mut text)? as u64);
+        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end.saturating_add(1));
         self.begun = text.split_off(whole);
         if self.begun.len() > LONGEST_LINE {
             self.begun.clear();

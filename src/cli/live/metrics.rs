@@ -36,7 +36,8 @@ pub(super) struct Meters {
 
 impl Meters {
     pub(super) fn count(&mut self, incident: &Incident) {
-        *self.incidents.entry((incident.finding.cause.0, incident.edge_status)).or_default() += 1;
+        let number = self.incidents.entry((incident.finding.cause.0, incident.edge_status)).or_default();
+        *number = number.saturating_add(1);
     }
 
     /// The text that Prometheus reads (exposition format 0.0.4).
@@ -137,7 +138,7 @@ fn answer(mut stream: TcpStream, board: &Board) -> io::Result<()> {
     while !request.get(..len).is_some_and(|head| head.contains(&b'\n')) {
         match stream.read(request.get_mut(len..).unwrap_or_default())? {
             0 => return Ok(()),
-            read => len += read,
+            read => len = len.saturating_add(read),
         }
     }
     let (status, body) = match request.get(..len).unwrap_or_default() {

@@ -40,7 +40,7 @@ fn list() -> Result<(), Error> {
             (false, _) => "",
         };
         let what = interface.description.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
-        writeln!(out, "{}.{}{what}{state}", number + 1, interface.name)?;
+        writeln!(out, "{}.{}{what}{state}", number.saturating_add(1), interface.name)?;
     }
     Ok(())
 }

@@ -67,7 +67,7 @@ impl Sink {
 
     /// Writes one incident.
     pub(super) fn incident(&mut self, incident: &document::Incident) -> Result<(), Error> {
-        self.told += 1;
+        self.told = self.told.saturating_add(1);
         let (format, style, nth, lines) = (self.format, self.style, self.told, self.lines.clone());
         self.write(|out| match format {
             Format::Text => report::write_text_incident(incident, nth, style, out),

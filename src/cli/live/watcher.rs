@@ -33,7 +33,7 @@ pub(super) struct Watcher {
     limits: Limits,
     metrics_file: Option<PathBuf>,
     board: Board,
-    next_second: Instant,
+    last_second: Instant,
     dropped: u64,
 }
 
@@ -142,7 +142,7 @@ impl Watcher {
             },
             metrics_file: args.output.metrics_file,
             board,
-            next_second: Instant::now(),
+            last_second: Instant::now(),
             dropped: 0,
             desk: Desk {
                 clock,
@@ -178,7 +178,7 @@ impl Watcher {
                 return Err(failed);
             }
             self.heed_signals();
-            if Instant::now() >= self.next_second {
+            if self.last_second.elapsed() >= Duration::from_secs(1) {
                 self.each_second();
             }
             if then == Then::End || self.is_over() {
@@ -258,13 +258,13 @@ impl Watcher {
     }
 
     fn each_second(&mut self) {
-        self.next_second = Instant::now() + Duration::from_secs(1);
+        self.last_second = Instant::now();
         let dropped = self.feed.dropped();
         if dropped > self.dropped {
             self.desk.hint(&format!(
                 "{} dropped before they could be read, {dropped} in all: verdicts may be missing (-B enlarges the \
                  buffer)",
-                count(dropped - self.dropped, "packet")
+                count(dropped.saturating_sub(self.dropped), "packet")
             ));
             self.dropped = dropped;
         }
@@ -298,12 +298,12 @@ impl Watcher {
 impl Desk {
     fn numbered<'a>(&self, packet: &Arrived<'a>) -> Packet<'a> {
         let Arrived { time, link, wire_len, data } = *packet;
-        Packet { number: self.number + 1, time, link, wire_len, data }
+        Packet { number: self.number.saturating_add(1), time, link, wire_len, data }
     }
 
     fn packet(&mut self, packet: &Arrived<'_>) {
-        self.number += 1;
-        self.meters.bytes += u64::from(packet.wire_len);
+        self.number = self.number.saturating_add(1);
+        self.meters.bytes = self.meters.bytes.saturating_add(u64::from(packet.wire_len));
         self.last = packet.time;
         if let Some(recorder) = &mut self.recorder {
             recorder.packet(self.number, packet);
@@ -328,13 +328,13 @@ impl Desk {
                 Err(error) => drop(self.failed.get_or_insert(error.into())),
             }
         }
-        let mut number = self.number - self.held.len() as u64;
+        let mut number = self.number.saturating_sub(self.held.len() as u64);
         while let Some(held) = self.held.front() {
             if then != Then::End && held.since.elapsed() < KEYS_WAIT && self.held.len() < MOST_HELD {
                 break;
             }
             let Some(Held { time, link, wire_len, data, .. }) = self.held.pop_front() else { break };
-            number += 1;
+            number = number.saturating_add(1);
             self.analysis.packet(&Packet { number, time, link, wire_len, data: &data });
         }
     }
@@ -344,7 +344,7 @@ impl Desk {
         let waiting = self.held.front().map(|held| held.time);
         let now = waiting.unwrap_or_else(|| match self.clock {
             // What came within the last block may not be here yet.
-            Clock::Host => Time(now().0.saturating_sub(i64::from(BLOCK_MS) * 1_000_000)),
+            Clock::Host => Time(now().0.saturating_sub(i64::from(BLOCK_MS).saturating_mul(1_000_000))),
             Clock::Stream { last, came } => {
                 let silent = i64::try_from(came.elapsed().as_nanos()).unwrap_or(i64::MAX);
                 Time(last.0.saturating_add(silent))
@@ -364,7 +364,7 @@ impl Desk {
 
     fn tell_decided(&mut self) {
         for incident in self.analysis.decided() {
-            self.told += 1;
+            self.told = self.told.saturating_add(1);
             self.meters.count(&incident);
             self.save(&incident);
             let Some(told) = document::Incident::of(&incident, &self.view) else { continue };
@@ -378,16 +378,16 @@ impl Desk {
     fn save(&mut self, incident: &Incident) {
         let Some(recorder) = &mut self.recorder else { return };
         let saved = self.saved.entry(incident.finding.cause.0).or_default();
-        *saved += 1;
+        *saved = saved.saturating_add(1);
         match Save::new(incident, &self.view, now()) {
             Ok(save) if *saved <= SAVED_A_MINUTE => recorder.incident(save),
-            _ => self.not_saved += 1,
+            _ => self.not_saved = self.not_saved.saturating_add(1),
         }
     }
 
     fn lost(&self) -> (u64, u64) {
         let (packets, incidents) = self.recorder.as_ref().map_or((0, 0), Recorder::lost);
-        (packets, incidents + self.not_saved)
+        (packets, incidents.saturating_add(self.not_saved))
     }
 
     fn each_second(&mut self) {

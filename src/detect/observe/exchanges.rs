@@ -52,7 +52,8 @@ impl OriginError {
 
     fn count(counts: &mut BTreeMap<String, u64>, what: String) {
         if counts.len() < Self::KEPT || counts.contains_key(&what) {
-            *counts.entry(what).or_default() += 1;
+            let number = counts.entry(what).or_default();
+            *number = number.saturating_add(1);
         }
     }
 }
@@ -192,7 +193,8 @@ impl Watch for Tolerated {
                 continue;
             }
             for deviation in &response.deviations {
-                *self.rules.entry(deviation.rule).or_default() += 1;
+                let number = self.rules.entry(deviation.rule).or_default();
+                *number = number.saturating_add(1);
                 self.tally.add(deviation.mark.packet, || {
                     format!("the response to {} {}", request_name(exchange), deviation.rule.text())
                 });

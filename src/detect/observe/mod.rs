@@ -91,7 +91,7 @@ struct Tally {
 
 impl Tally {
     fn add(&mut self, packet: PacketRef, note: impl FnOnce() -> String) {
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         let late = self.samples.last().is_some_and(|last| last.packet.number <= packet.number);
         if self.samples.len() >= SAMPLES && late {
             return;

@@ -15,7 +15,8 @@ pub(super) struct UnsolicitedBytes {
 impl Watch for UnsolicitedBytes {
     fn see(&mut self, sight: &Sight<'_>) {
         for stray in &sight.line.unsolicited {
-            if stray.after_exchange.is_none_or(|number| sight.failed(number) || sight.failed(number + 1)) {
+            if stray.after_exchange.is_none_or(|number| sight.failed(number) || sight.failed(number.saturating_add(1)))
+            {
                 continue;
             }
             self.most = self.most.max(stray.bytes);

@@ -25,8 +25,8 @@ impl Watch for PacketLoss {
     fn see(&mut self, sight: &Sight<'_>) {
         for from in [Peer::Edge, Peer::Origin] {
             let direction = &sight.line.direction[from];
-            self.packets += direction.packets;
-            self.lost += direction.lost;
+            self.packets = self.packets.saturating_add(direction.packets);
+            self.lost = self.lost.saturating_add(direction.lost);
             if direction.lost > 0 {
                 let packet = direction.last_data.unwrap_or(sight.line.first);
                 let index = sight.line.index;
@@ -38,7 +38,7 @@ impl Watch for PacketLoss {
     }
 
     fn tell(&self, capture: &Capture, _: &Edge) -> Option<Observation> {
-        let packets = self.packets + capture.given_up.packets;
+        let packets = self.packets.saturating_add(capture.given_up.packets);
         let share = self.lost as f64 / packets.max(1) as f64;
         if self.lost < LOSS_LEAST || share < LOSS_SHARE {
             return None;
@@ -124,10 +124,10 @@ pub(super) struct CaptureLoss {
 impl Watch for CaptureLoss {
     fn see(&mut self, sight: &Sight<'_>) {
         let line = sight.line;
-        let missed = line.direction.edge.missed_by_capture + line.direction.origin.missed_by_capture;
+        let missed = line.direction.edge.missed_by_capture.saturating_add(line.direction.origin.missed_by_capture);
         let whole = line.direction.edge.packets > 0 && line.direction.origin.packets > 0;
         if missed > 0 && whole {
-            self.bytes += missed;
+            self.bytes = self.bytes.saturating_add(missed);
             self.tally.add(line.first, || format!("connection {}: {missed} bytes", line.index));
         }
     }
@@ -177,7 +177,7 @@ impl Watch for ConflictingBytes {
     fn see(&mut self, sight: &Sight<'_>) {
         let line = sight.line;
         if line.conflicting_bytes > 0 {
-            self.bytes += line.conflicting_bytes;
+            self.bytes = self.bytes.saturating_add(line.conflicting_bytes);
             self.tally.add(line.first, || format!("connection {}: {} bytes", line.index, line.conflicting_bytes));
         }
     }

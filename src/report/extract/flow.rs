@@ -46,7 +46,7 @@ impl Flow {
 
     /// The next packet of the connection; `taken` gets it, and those before it that belong to it.
     pub(super) fn packet(&mut self, number: u64, taken: &mut BTreeSet<u64>) {
-        self.seen += 1;
+        self.seen = self.seen.saturating_add(1);
         if self.focus.contains(&number) {
             taken.extend(self.recent.drain(..));
             self.after = AROUND + 1;

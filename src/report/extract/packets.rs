@@ -76,7 +76,8 @@ impl Packets {
     }
 
     pub(super) fn count(&mut self, cause: &'static str) {
-        *self.by_cause.entry(cause).or_default() += 1;
+        let number = self.by_cause.entry(cause).or_default();
+        *number = number.saturating_add(1);
     }
 
     /// Adds a comment; strangers' text in it drives no terminal that shows it.

@@ -64,7 +64,7 @@ impl Keys {
 impl Key {
     fn add(&mut self, name: &str) {
         match self.0.get_mut(name) {
-            Some(count) => *count += 1,
+            Some(count) => *count = count.saturating_add(1),
             None => {
                 self.0.insert(name.to_owned(), 1);
             }

@@ -46,12 +46,12 @@ fn rows(incident: &Incident) -> Vec<Row<'_>> {
     let kept = excerpt(&packets, &focus, EVENTS);
     let mut rows = Vec::new();
     let mut proofs = incident.evidence.iter().peekable();
-    let mut hidden = 0;
+    let mut hidden = 0_u64;
     let mut before = 0.0;
     for (index, event) in incident.timeline.iter().enumerate() {
-        hidden += event.left_out;
+        hidden = hidden.saturating_add(event.left_out);
         if kept.binary_search(&index).is_err() {
-            hidden += 1;
+            hidden = hidden.saturating_add(1);
             continue;
         }
         if hidden > 0 {
@@ -66,7 +66,7 @@ fn rows(incident: &Incident) -> Vec<Row<'_>> {
         pause(&mut rows, before, event.at);
         before = event.at;
         // Several events of one packet: what it proves stands beside the last of them.
-        let is_last = incident.timeline.get(index + 1).is_none_or(|next| next.packet != event.packet);
+        let is_last = incident.timeline.get(index.saturating_add(1)).is_none_or(|next| next.packet != event.packet);
         let mut proves = Vec::new();
         while let Some(proof) = proofs.next_if(|proof| is_last && proof.packet == event.packet) {
             proves.push(proof.note.as_str());
@@ -79,8 +79,9 @@ fn rows(incident: &Incident) -> Vec<Row<'_>> {
         before = at;
         rows.push(Row::Proof { at, evidence: proof });
     }
-    if hidden + incident.timeline_left_out > 0 {
-        rows.push(Row::LeftOut(hidden + incident.timeline_left_out));
+    hidden = hidden.saturating_add(incident.timeline_left_out);
+    if hidden > 0 {
+        rows.push(Row::LeftOut(hidden));
     }
     rows
 }

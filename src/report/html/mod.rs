@@ -38,15 +38,15 @@ pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"<body>")?;
     out.write_all(top(document, &groups, &keys).into_string().as_bytes())?;
     let mut written = 0;
-    let mut left_out = 0;
+    let mut left_out = 0_u64;
     for (index, incident) in document.incidents.iter().enumerate() {
         if written > LONGEST_LIST {
-            left_out += 1;
+            left_out = left_out.saturating_add(1);
             continue;
         }
         let in_full = told.contains(&index) && written < LONGEST_IN_FULL;
         let entry = incident::entry(index, &incident, &keys, in_full).into_string();
-        written += entry.len();
+        written = written.saturating_add(entry.len());
         out.write_all(entry.as_bytes())?;
         out.write_all(b"\n")?;
     }
@@ -88,7 +88,7 @@ fn top(document: &Document<'_>, groups: &[Group], keys: &Keys) -> Markup {
             p.soft { (traffic(document)) }
             @for capture in document.captures.iter().take(CAPTURES) { (capture_line(capture)) }
             @if document.captures.len() > CAPTURES {
-                p.soft { "and " (count((document.captures.len() - CAPTURES) as u64, "more capture")) }
+                p.soft { "and " (count(document.captures.len().saturating_sub(CAPTURES) as u64, "more capture")) }
             }
         }
         (PreEscaped("<main>"))
@@ -96,7 +96,7 @@ fn top(document: &Document<'_>, groups: &[Group], keys: &Keys) -> Markup {
             h2 { "What failed" }
             ul.kinds { @for group in groups.iter().take(KINDS) { (kind(document, group, keys)) } }
             @if groups.len() > KINDS {
-                p.soft { (thousands((groups.len() - KINDS) as u64)) " more kinds are among the incidents below." }
+                p.soft { (thousands(groups.len().saturating_sub(KINDS) as u64)) " more kinds are among the incidents below." }
             }
             h2 { "When" }
             (overview::figure(document))
@@ -221,7 +221,7 @@ fn evidence(evidence: &[Evidence]) -> Markup {
                 @for one in evidence.iter().take(PROOFS) {
                     li { span.mono { "#" (one.packet) } " " (Plain(&shortened(&one.note, LONG_TEXT))) }
                 }
-                @if evidence.len() > PROOFS { li.soft { "and " (count((evidence.len() - PROOFS) as u64, "more packet")) } }
+                @if evidence.len() > PROOFS { li.soft { "and " (count(evidence.len().saturating_sub(PROOFS) as u64, "more packet")) } }
             }
         }
     }
@@ -251,8 +251,8 @@ fn hash(text: &str) -> String {
     let mut hash = String::from("sha256-");
     for chunk in digest.chunks(3) {
         let bits = (0..3).fold(0_u32, |bits, at| bits << 8 | u32::from(chunk.get(at).copied().unwrap_or(0)));
-        for place in 0..4 {
-            let digit = (bits >> (18 - 6 * place)) as usize & 0x3f;
+        for (place, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let digit = (bits >> shift) as usize & 0x3f;
             let is_padding = place > chunk.len();
             hash.push(if is_padding { '=' } else { BASE64.get(digit).map_or('=', |&byte| char::from(byte)) });
         }

@@ -15,10 +15,11 @@ pub(super) fn figure(document: &Document<'_>) -> Markup {
     let bars = bars(document, &axis);
     let most = bars.iter().copied().max().unwrap_or(1).max(1);
     let (lines, marks) = lanes(document, &axis);
-    let lanes = lines.iter().map(|line| line.lane + 1).max().unwrap_or(0);
+    let lanes = lines.iter().map(|line| line.lane.saturating_add(1)).max().unwrap_or(0);
     let top = BARS + 14;
-    let bottom = top + lanes * LANE + 6;
-    let height = bottom + 22;
+    let top_of = |lane: usize| top.saturating_add(lane.saturating_mul(LANE));
+    let bottom = top_of(lanes).saturating_add(6);
+    let height = bottom.saturating_add(22);
     let told = format!(
         "{} from {} to {} {}; the most in {}: {}",
         count(document.incidents.len() as u64, "incident"),
@@ -33,7 +34,7 @@ pub(super) fn figure(document: &Document<'_>) -> Markup {
             svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label=(told) {
                 @for (x, label) in axis.ticks() {
                     line.grid x1=(x) x2=(x) y1="6" y2=(bottom) {}
-                    text x=(x) y=(bottom + 15) text-anchor="middle" { (label) }
+                    text x=(x) y=(bottom.saturating_add(15)) text-anchor="middle" { (label) }
                 }
                 text x=(LEFT - 8) y="16" text-anchor="end" { (thousands(most)) }
                 @for (nth, number) in bars.iter().enumerate().filter(|(_, number)| **number > 0) {
@@ -43,15 +44,15 @@ pub(super) fn figure(document: &Document<'_>) -> Markup {
                     }
                 }
                 @for line in &lines {
-                    rect.life x=(tenths(line.from)) y=(top + line.lane * LANE + 3) width=(tenths((line.to - line.from).max(3.0)))
+                    rect.life x=(tenths(line.from)) y=(top_of(line.lane).saturating_add(3)) width=(tenths((line.to - line.from).max(3.0)))
                         height=(LANE - 6) rx="3" { title { "connection " (line.index) } }
                     @if lanes <= LABELLED && !line.shares {
-                        text x=(LEFT - 8) y=(top + line.lane * LANE + LANE - 5) text-anchor="end" { (line.index) }
+                        text x=(LEFT - 8) y=(top_of(line.lane).saturating_add(LANE - 5)) text-anchor="end" { (line.index) }
                     }
                 }
                 @for mark in &marks {
                     a href={ "#i-" (mark.id) } tabindex="-1" data-i=(mark.incident) {
-                        circle class={ "s" (mark.status) } cx=(tenths(mark.x)) cy=(top + mark.lane * LANE + LANE / 2) r="5" {
+                        circle class={ "s" (mark.status) } cx=(tenths(mark.x)) cy=(top_of(mark.lane).saturating_add(LANE / 2)) r="5" {
                             title { (mark.status) " " (mark.cause) ", " (mark.at) }
                         }
                     }
@@ -115,7 +116,8 @@ impl Axis {
     /// Places and words of the scale.
     fn ticks(&self) -> Vec<(String, String)> {
         let span = self.to.time.0.saturating_sub(self.from.time.0);
-        let step = STEPS.iter().copied().find(|step| span / step <= TICKS).unwrap_or(DAY * (span / DAY / TICKS + 1));
+        let step = STEPS.iter().copied().find(|&step| span.checked_div(step).is_some_and(|ticks| ticks <= TICKS));
+        let step = step.unwrap_or((span / DAY / TICKS).saturating_add(1).saturating_mul(DAY));
         let first = self.from.time.0.div_euclid(step).saturating_add(1).saturating_mul(step);
         let at = (0..=TICKS).map(|nth| first.saturating_add(nth.saturating_mul(step)));
         at.take_while(|&at| at <= self.to.time.0)
@@ -142,10 +144,10 @@ fn label(stamp: Stamp, step: i64) -> String {
 
 /// Incidents in each part of the time.
 fn bars(document: &Document<'_>, axis: &Axis) -> Vec<u64> {
-    let mut bars = vec![0; BINS];
+    let mut bars = vec![0_u64; BINS];
     for incident in document.incidents.iter() {
         if let Some(bar) = bars.get_mut(axis.bin_of(incident.fault.time)) {
-            *bar += 1;
+            *bar = bar.saturating_add(1);
         }
     }
     bars

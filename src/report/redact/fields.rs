@@ -11,7 +11,7 @@ pub(super) fn header_lines(text: &str) -> String {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let unit = match first {
-            '\\' => first.len_utf8() + rest.chars().nth(1).map_or(0, char::len_utf8),
+            '\\' => first.len_utf8().saturating_add(rest.chars().nth(1).map_or(0, char::len_utf8)),
             _ if is_name_char(first) => rest.find(|c| !is_name_char(c)).unwrap_or(rest.len()),
             _ => first.len_utf8(),
         };
@@ -58,7 +58,7 @@ fn line_len(line: &str, quote: Option<char>) -> usize {
     let mut escaped = false;
     for (at, c) in line.char_indices() {
         match c {
-            'r' | 'n' if escaped => return at - 1,
+            'r' | 'n' if escaped => return at.saturating_sub(1),
             '\r' | '\n' => return at,
             _ if !escaped && Some(c) == quote => return at,
             _ => {}
@@ -73,13 +73,13 @@ pub(super) fn json_members(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(':') {
-        let (head, tail) = rest.split_at(at + 1);
+        let (head, tail) = rest.split_at(at.saturating_add(1));
         clean.push_str(head);
         rest = tail;
         let quoted = head.trim_end_matches([':', ' ']).strip_suffix('"').map(|head| head.trim_end_matches('\\'));
         let name = quoted.and_then(|head| head.rsplit('"').next());
         if name.is_some_and(sounds_secret) {
-            let blank = rest.len() - rest.trim_start_matches([' ', '\\', '"']).len();
+            let blank = rest.len().saturating_sub(rest.trim_start_matches([' ', '\\', '"']).len());
             let value = rest.get(blank..).unwrap_or_default();
             let len = value.find(['"', '\\', ',', '}', ' ']).unwrap_or(value.len());
             clean.push_str(rest.get(..blank).unwrap_or_default());

@@ -135,7 +135,7 @@ fn is_opaque(text: &str, least: usize) -> bool {
     let kinds: Vec<Kind> = text.bytes().filter_map(Kind::of).collect();
     let digits = kinds.iter().filter(|&&kind| kind == Kind::Digit).count();
     let changes = kinds.windows(2).filter(|pair| pair.first() != pair.last()).count();
-    digits >= 2 && digits < kinds.len() && changes * 4 >= kinds.len()
+    digits >= 2 && digits < kinds.len() && changes.saturating_mul(4) >= kinds.len()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -164,7 +164,7 @@ fn without_emails(text: &str) -> String {
         let (before, sign) = rest.split_at(at);
         let (len, is_at) = if sign.starts_with("%40") { (3, true) } else { (1, sign.starts_with('@')) };
         let after = sign.get(len..).unwrap_or_default();
-        let domain = after.len() - after.trim_start_matches(is_domain_char).len();
+        let domain = after.len().saturating_sub(after.trim_start_matches(is_domain_char).len());
         let name = after.get(..domain).unwrap_or_default().trim_end_matches('.');
         clean.push_str(before);
         if is_at && name.contains('.') && clean.ends_with(is_local_char) {

@@ -55,7 +55,11 @@ pub(super) fn write_alike(page: &mut Page<'_>, document: &Document<'_>, group: &
         if rays > 0 {
             row = row.left(rays, Tone::Plain, ray(other).unwrap_or_default());
         }
-        let room = page.width().saturating_sub(2 + ID + 2 + 19 + 2 + if rays > 0 { rays + 2 } else { 0 });
+        let room = page.width().saturating_sub(2 + ID + 2 + 19 + 2).saturating_sub(if rays > 0 {
+            rays.saturating_add(2)
+        } else {
+            0
+        });
         page.row(&row.text(Tone::Plain, shortened(&request(other), room)))?;
     }
     let rest = others.len().saturating_sub(shown.len());
@@ -77,7 +81,7 @@ pub(super) fn evidence(page: &mut Page<'_>, indent: usize, evidence: &[Evidence]
 
 /// A line across the page with a text at each end.
 fn rule(page: &mut Page<'_>, left: &str, right: &str) -> io::Result<()> {
-    let taken = columns(left) + columns(right) + 8;
+    let taken = columns(left).saturating_add(columns(right)).saturating_add(8);
     let dashes = "─".repeat(page.width().saturating_sub(taken));
     page.blank()?;
     page.row(&Row::new(0).text(Tone::Faint, format!("── {left} {dashes} {right} ──")))
@@ -154,17 +158,17 @@ fn timeline(page: &mut Page<'_>, incident: &Incident, detail: Detail) -> io::Res
     let kept = excerpt(&packets, &focus(incident), limit);
     let columns = EventColumns::of(kept.iter().filter_map(|&index| incident.timeline.get(index)));
     let mut kept = kept.into_iter().peekable();
-    let mut hidden = 0;
+    let mut hidden = 0_u64;
     for (index, event) in incident.timeline.iter().enumerate() {
-        hidden += event.left_out;
+        hidden = hidden.saturating_add(event.left_out);
         if kept.next_if_eq(&index).is_some() {
             columns.gap(page, std::mem::take(&mut hidden))?;
             columns.event(page, event, incident.fault.packet)?;
         } else {
-            hidden += 1;
+            hidden = hidden.saturating_add(1);
         }
     }
-    columns.gap(page, hidden + incident.timeline_left_out)
+    columns.gap(page, hidden.saturating_add(incident.timeline_left_out))
 }
 
 /// The fault's packet first, then the failed exchange's, then those of the evidence.
@@ -236,7 +240,7 @@ fn fixes(page: &mut Page<'_>, incident: &Incident, detail: Detail) -> io::Result
         let mut lines = fix.text.lines();
         let first = lines.next().unwrap_or_default();
         page.row(&Row::new(2).left(width, Tone::Strong, fix.target).text(Tone::Plain, first))?;
-        lines.try_for_each(|line| page.lines(2 + width + 2, Tone::Plain, line))?;
+        lines.try_for_each(|line| page.lines(width.saturating_add(4), Tone::Plain, line))?;
     }
     let others: Vec<&str> = rest.iter().map(|fix| fix.target).collect();
     let more = if others.is_empty() { String::new() } else { format!(" (also for {})", others.join(", ")) };

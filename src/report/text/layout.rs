@@ -121,23 +121,23 @@ impl<'a> Page<'a> {
             }
             line.push((Tone::Plain, "  ".to_owned()));
         }
-        let nominal = row.indent + row.cells.iter().map(|cell| cell.width + 2).sum::<usize>();
+        let nominal = row.cells.iter().fold(row.indent, |sum, cell| sum.saturating_add(cell.width).saturating_add(2));
         let hang = nominal.min(self.width / 2);
         let mut used: usize = line.iter().map(|(_, text)| columns(text)).sum();
         let mut begun = false;
-        for (tone, word) in words(&row.text, self.width - hang) {
+        for (tone, word) in words(&row.text, self.width.saturating_sub(hang)) {
             let len = columns(&word);
             let space = usize::from(begun);
-            if used + space + len > self.width && used > hang {
+            if used.saturating_add(space).saturating_add(len) > self.width && used > hang {
                 self.line(&line)?;
                 line = vec![(Tone::Plain, " ".repeat(hang))];
                 used = hang;
             } else if begun {
                 line.push((Tone::Plain, " ".to_owned()));
-                used += 1;
+                used = used.saturating_add(1);
             }
             line.push((tone, word));
-            used += len;
+            used = used.saturating_add(len);
             begun = true;
         }
         self.line(&line)
@@ -154,7 +154,8 @@ impl<'a> Page<'a> {
     }
 
     fn line(&mut self, pieces: &[(Tone, String)]) -> io::Result<()> {
-        let last = pieces.iter().rposition(|(_, text)| !text.trim().is_empty()).map_or(0, |last| last + 1);
+        let last =
+            pieces.iter().rposition(|(_, text)| !text.trim().is_empty()).map_or(0, |last| last.saturating_add(1));
         for (tone, text) in pieces.iter().take(last) {
             let style = self.palette.style(*tone);
             write!(self.out, "{style}{text}{style:#}")?;

@@ -235,7 +235,7 @@ fn incidents(page: &mut Page<'_>, document: &Document<'_>, groups: &[Group], det
         let told = if group.members.len() > ALIKE { 1 } else { ALIKE };
         for &index in group.members.iter().take(told) {
             let Some(incident) = document.incidents.get(index) else { continue };
-            incident::write(page, &incident, &format!("{} of {all}", index + 1), detail)?;
+            incident::write(page, &incident, &format!("{} of {all}", index.saturating_add(1)), detail)?;
         }
         if group.members.len() > ALIKE {
             incident::write_alike(page, document, group)?;

@@ -71,7 +71,7 @@ impl Ring {
     /// Writes a block. After a failure nothing is tried for a minute.
     pub(super) fn write(&mut self, block: &Block) -> io::Result<()> {
         if self.retry.is_some_and(|retry| Instant::now() < retry) {
-            self.lost += block.packets();
+            self.lost = self.lost.saturating_add(block.packets());
             return Err(io::ErrorKind::Other.into());
         }
         self.retry = None;
@@ -79,8 +79,8 @@ impl Ring {
         if written.is_err() {
             // What was cut by the failure is the last thing in its file.
             self.open = None;
-            self.lost += block.packets();
-            self.retry = Some(Instant::now() + RETRY);
+            self.lost = self.lost.saturating_add(block.packets());
+            self.retry = Instant::now().checked_add(RETRY);
         }
         written
     }
@@ -100,7 +100,7 @@ impl Ring {
         // Whoever removed the folder took the file with it, and what is written to it goes nowhere.
         let gone = self.segments.back().is_none_or(|segment| !segment.path.exists());
         // The packets of a file have numbers without a hole.
-        let hole = self.segments.back().is_some_and(|segment| segment.last + 1 != first);
+        let hole = self.segments.back().is_some_and(|segment| segment.last.saturating_add(1) != first);
         if full || gone || hole {
             self.open = None;
         }
@@ -111,14 +111,14 @@ impl Ring {
         block.encode(&mut open.writer, &mut open.links)?;
         let bytes = open.writer.take();
         open.file.write_all(&bytes)?;
-        segment.bytes += bytes.len() as u64;
+        segment.bytes = segment.bytes.saturating_add(bytes.len() as u64);
         segment.last = last;
         self.bound(begun);
         Ok(())
     }
 
     fn begin(&mut self, first: u64, begun: Time) -> io::Result<()> {
-        self.serial += 1;
+        self.serial = self.serial.saturating_add(1);
         let path = self.folder.join(format!("{PREFIX}{:010}{SUFFIX}", self.serial));
         let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         let application = concat!("pcap520 ", env!("CARGO_PKG_VERSION"));
@@ -137,7 +137,7 @@ impl Ring {
             if bytes <= self.keep.bytes / 2 && !old {
                 return;
             }
-            bytes -= oldest.bytes;
+            bytes = bytes.saturating_sub(oldest.bytes);
             let _ = fs::remove_file(&oldest.path);
             self.segments.pop_front();
         }
@@ -176,7 +176,7 @@ fn bound(folder: &Path, most: u64) -> io::Result<()> {
             break;
         }
         fs::remove_file(path)?;
-        bytes -= len;
+        bytes = bytes.saturating_sub(len);
     }
     Ok(())
 }

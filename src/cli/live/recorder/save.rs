@@ -57,7 +57,7 @@ impl Save {
         each(segments, |packet, _| {
             self.extract.packet(packet.number, &decoder.decode(packet));
             if surrounding < MOST_SURROUNDING && packet.time.nanos_since(self.fault).abs() <= AROUND_NS {
-                surrounding += 1;
+                surrounding = surrounding.saturating_add(1);
                 self.extract.take(packet.number);
             }
             Ok(())
@@ -86,7 +86,7 @@ fn each(
         loop {
             let (number, time, link, wire_len, data) = match input.next_item().map_err(io::Error::other)? {
                 Some(Item::Packet(packet)) => {
-                    let number = segment.first + packet.number - 1;
+                    let number = segment.first.saturating_add(packet.number).saturating_sub(1);
                     (number, packet.time, packet.link, packet.wire_len, packet.data)
                 }
                 Some(Item::Secrets(_)) => continue,

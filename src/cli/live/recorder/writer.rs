@@ -28,7 +28,7 @@ impl Block {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.len() + self.packets.len() * OVERHEAD
+        self.bytes.len().saturating_add(self.packets.len().saturating_mul(OVERHEAD))
     }
 
     pub(super) fn packets(&self) -> u64 {

@@ -1,0 +1,142 @@
+#!/usr/bin/env bash
+# soak.sh PCAP520 [MINUTES [OPTION...]]: `pcap520 live` (with these options) beside an nginx that serves as fast as this
+# host can, in network namespaces of this script's own making, and does one answer in a hundred wrong. Prints, every
+# minute and at the end: requests, packets, faults made, faults told, packets that the kernel dropped, and the memory.
+# Exit status 1: an incident was lost and the kernel dropped nothing, or memory grew in the second half.
+# Exit status 77: this host has no namespaces, or lacks a program.
+set -euo pipefail
+
+pcap520=$(realpath "$1")
+minutes=${2:-30}
+options=("${@:3}")
+here=$(cd "$(dirname "$0")" && pwd)
+edge=soak-edge-$$ origin=soak-origin-$$
+clients=${SOAK_CLIENTS:-32}
+# Memory may grow by so much in the second half, in percent: what the allocator keeps moves a little.
+allowed=5
+
+skip() { echo "skipped: $*"; exit 77; }
+
+[[ $(id -u) == 0 ]] || skip "only root can make network namespaces"
+for program in ip nginx ab python3; do
+    command -v "$program" >/dev/null || skip "$program is not installed (make deps)"
+done
+ip netns add "$edge" 2>/dev/null || skip "network namespaces are not allowed here"
+work=$(mktemp -d)
+chmod 755 "$work"
+
+clean() {
+    for space in "$edge" "$origin"; do
+        for process in $(ip netns pids "$space" 2>/dev/null); do kill "$process" 2>/dev/null || true; done
+    done
+    sleep 0.5
+    ip netns del "$edge" 2>/dev/null || true
+    ip netns del "$origin" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap clean EXIT
+
+ip netns add "$origin"
+ip -n "$edge" link add soak-e type veth peer name soak-o netns "$origin" || skip "veth pairs are not allowed here"
+ip -n "$edge" addr add 10.53.0.1/24 dev soak-e
+ip -n "$origin" addr add 10.53.0.2/24 dev soak-o
+for side in "$edge lo" "$edge soak-e" "$origin lo" "$origin soak-o"; do ip -n "${side% *}" link set "${side#* }" up; done
+# A port is free again at once: thousands of connections a second would use them up.
+ip netns exec "$edge" sysctl -qw net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range="1024 65000"
+
+# Every fault has a line in faults.log, written by the one who makes it; none is made once the file `enough` is there.
+mkdir "$work/html"
+head -c 2000 /dev/zero | tr '\0' x >"$work/html/index.html"
+cat >"$work/nginx.conf" <<CONF
+worker_processes 1; worker_rlimit_nofile 4096; daemon off; pid $work/nginx.pid; error_log /dev/null crit; user root;
+events { worker_connections 2048; }
+http {
+    split_clients \$request_id \$fault { 0.5% empty-response; 0.5% truncated-response; * ""; }
+    map \$fault \$page { "" /index.html; default /\$fault; }
+    map \$uri \$made { /index.html ""; default 1; }
+    log_format fault \$uri;
+    access_log $work/faults.log fault if=\$made;
+    client_body_temp_path $work/body; proxy_temp_path $work/proxy; fastcgi_temp_path $work/fastcgi;
+    uwsgi_temp_path $work/uwsgi; scgi_temp_path $work/scgi;
+    server {
+        listen 80 backlog=1024;
+        root $work/html;
+        keepalive_requests 1000;
+        location = / {
+            if (-e $work/enough) { rewrite ^ /index.html last; }
+            rewrite ^ \$page last;
+        }
+        location = /index.html { }
+        location = /empty-response { return 444; }
+        location = /truncated-response { proxy_pass http://unix:$work/faulty.sock:/truncated; }
+    }
+}
+CONF
+ip netns exec "$origin" nice -n 5 python3 "$here/faulty.py" "$work/faulty.sock" &
+ip netns exec "$origin" nice -n 5 nginx -c "$work/nginx.conf" &
+sleep 1
+
+ip netns exec "$origin" "$pcap520" live -i soak-o --format ndjson --metrics 127.0.0.1:9520 "${options[@]}" tcp port 80 \
+    2>"$work/live.err" > >(exec python3 "$here/tally.py" "$work/told") &
+watching=$!
+for _ in $(seq 100); do grep -qs "watching soak-o" "$work/live.err" && break; sleep 0.1; done
+grep -q "watching soak-o" "$work/live.err"
+# metric NAME: its value, over all labels.
+metric() {
+    ip netns exec "$origin" python3 - "$1" <<'PY'
+import sys, urllib.request
+text = urllib.request.urlopen("http://127.0.0.1:9520/metrics").read().decode()
+values = [float(line.split()[-1]) for line in text.splitlines() if line.split("{")[0].split(" ")[0] == sys.argv[1]]
+print(int(sum(values)))
+PY
+}
+memory() { awk '/^VmRSS/ { print $2 }' "/proc/$watching/status"; }
+
+# The edge: ab leaves a connection that fails and opens the next. At its end it leaves what is not answered yet.
+ip netns exec "$edge" nice -n 5 bash -c "while :; do ab -q -r -k -n 50000000 -c $clients http://10.53.0.2/; done" \
+    >"$work/ab.out" 2>/dev/null &
+loading=$!
+
+half=$(((minutes + 1) / 2))
+middle=0
+figures() {
+    printf '%s: %s exchanges, %s packets, %s dropped, %s faults made, %s told, lag %s s, RSS %s KiB\n' "$1" \
+        "$(metric pcap520_exchanges_total)" "$(metric pcap520_packets_total)" "$(metric pcap520_dropped_packets_total)" \
+        "$(wc -l <"$work/faults.log")" "$(metric pcap520_incidents_total)" "$(metric pcap520_lag_seconds)" "$(memory)"
+}
+for minute in $(seq "$minutes"); do
+    sleep 60
+    figures "$minute min"
+    ((minute != half)) || middle=$(memory)
+done
+last=$(memory)
+
+touch "$work/enough"
+sleep 1
+for process in $(ip netns pids "$edge"); do kill "$process" 2>/dev/null || true; done
+wait "$loading" 2>/dev/null || true
+sleep 3
+figures "idle"
+dropped=$(metric pcap520_dropped_packets_total)
+kill -INT "$watching"
+wait "$watching"
+for _ in $(seq 100); do [[ -s $work/told ]] && break; sleep 0.1; done
+grep -v watching "$work/live.err" | tail -n 3 || true
+
+failed=0
+made=$(wc -l <"$work/faults.log")
+echo "made by nginx:"
+sort "$work/faults.log" | uniq -c
+echo "told:"
+cat "$work/told"
+told=$(awk '{ sum += $1 } END { print sum + 0 }' "$work/told")
+echo "$made faults made, $told told, $dropped packets dropped; RSS after $half min $middle KiB, at the end $last KiB"
+if ((told < made && dropped == 0)); then
+    echo "incidents were lost, and no packet was"
+    failed=1
+fi
+if ((last > middle + middle * allowed / 100)); then
+    echo "memory grew by more than $allowed % in the second half"
+    failed=1
+fi
+exit "$failed"
