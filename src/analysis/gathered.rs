@@ -216,21 +216,21 @@ impl Gathered {
 }
 
 impl tcp::Records for Gathered {
-    fn ended(&mut self, line: Timeline) {
-        self.capture.learn(&line);
-        self.count(&line);
-        let suspect = !line.given_up && is_suspect(&line);
+    fn ended(&mut self, line: &mut Timeline) {
+        self.capture.learn(line);
+        self.count(line);
+        let suspect = !line.given_up && is_suspect(line);
         let gateway = !suspect
             && self.judging == Judging::WithHindsight
             && self.gateways.len() < GATEWAYS
             && line.exchanges.iter().any(is_gateway_error);
-        self.census.count(&line);
+        self.census.count(line);
         if let Some(log) = &mut self.edge_log {
-            log.see(&line);
+            log.see(line);
         }
         if !suspect && !gateway {
             self.told.remove(&line.index);
-            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
+            self.watchers.see(&Sight { line, edge: &self.edge, failed: &[] });
         }
         let kept = match &self.records {
             Records::OfIncidents => false,
@@ -240,7 +240,7 @@ impl tcp::Records for Gathered {
         if !suspect && !gateway && !kept {
             return;
         }
-        let line = Rc::new(line);
+        let line = Rc::new(line.take());
         if suspect {
             self.judge(&line);
         }

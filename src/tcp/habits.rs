@@ -88,6 +88,13 @@ fn has(marks: &[u16; REMEMBERED], mark: u16) -> bool {
 }
 
 impl Habits {
+    /// Forgets all of its sender: another one takes its place.
+    pub(super) fn begin_again(&mut self) {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.clear();
+        *self = Self { seen, ..Self::default() };
+    }
+
     /// True where the segment is a copy of an earlier one: of a mirror port, of another interface of the same host,
     /// or of a path that doubles packets. It says nothing about its sender.
     #[inline]
