@@ -56,30 +56,7 @@ impl Pcap {
     ///
     /// # Errors
     /// Why nothing more can be read.
-    #[inline]
     pub(super) fn next(&mut self, buffer: &mut Buffer) -> Result<Record, Damage> {
-        match self.take(buffer) {
-            Some(header) => Ok(Record::Packet(header)),
-            None => self.read_next(buffer),
-        }
-    }
-
-    /// The next packet, where the block holds all of it.
-    #[inline]
-    fn take(&mut self, buffer: &mut Buffer) -> Option<Header> {
-        let header = self.layout.packet(buffer.peek()?)?;
-        let (header_len, len) = (self.layout.header_len, header.data.len());
-        if len > MAX_PACKET_BYTES || header_len.saturating_add(len) > buffer.available() {
-            return None;
-        }
-        self.packets = self.packets.saturating_add(1);
-        buffer.consume(header_len);
-        Some(Header { data: buffer.consume(len), ..header })
-    }
-
-    /// Reads more, as long as the next packet is not whole.
-    #[cold]
-    fn read_next(&mut self, buffer: &mut Buffer) -> Result<Record, Damage> {
         loop {
             let header_len = self.layout.header_len;
             if !self.fill(buffer, header_len)? {
@@ -104,6 +81,19 @@ impl Pcap {
                 return Ok(Record::Packet(header));
             }
         }
+    }
+
+    /// The next packet, where the block holds all of it.
+    #[inline]
+    pub(super) fn take(&mut self, buffer: &mut Buffer) -> Option<Header> {
+        let header = self.layout.packet(buffer.peek()?)?;
+        let (header_len, len) = (self.layout.header_len, header.data.len());
+        if len > MAX_PACKET_BYTES || header_len.saturating_add(len) > buffer.available() {
+            return None;
+        }
+        self.packets = self.packets.saturating_add(1);
+        buffer.consume(header_len);
+        Some(Header { data: buffer.consume(len), ..header })
     }
 
     /// Reads a second file header where a packet was due: files were joined with `cat`.

@@ -47,7 +47,7 @@ impl Segment<'_> {
 ///
 /// # Errors
 /// Its header is not whole, or says what cannot be.
-#[inline]
+#[inline(always)]
 pub(super) fn segment(ip: Ip, at: View<'_>) -> Result<Segment<'_>, Reason> {
     let (header, rest) = at.header::<20>()?;
     let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, _, _, u0, u1] = header;
