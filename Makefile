@@ -11,7 +11,7 @@ help:
 	@echo 'make demo     build, and analyze a capture with a 520 in it'
 	@echo 'make test     format, lints and all tests'
 	@echo 'make bench    what each room costs, and the whole program against its peers'
-	@echo 'make renew    write the schema and the snapshots anew, to be looked at with git diff'
+	@echo 'make renew    write the schema, the snapshots and the profile generic anew, to be looked at with git diff'
 	@echo 'make build    the release program, target/release/pcap520'
 	@echo 'make deps     install libpcap where it is missing (Debian, Ubuntu)'
 	@echo 'make test-deps  install what tests use where it is there: Chromium, tshark (Debian, Ubuntu)'
@@ -37,7 +37,7 @@ bench: build
 
 # The files that tests hold the program's output against.
 renew: deps
-	PCAP520_RENEW=1 $(CARGO) test --locked --test schema --test snapshots
+	PCAP520_RENEW=1 $(CARGO) test --locked --test edge_profile --test schema --test snapshots
 
 build: deps
 	$(CARGO) build --locked --release

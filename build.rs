@@ -15,7 +15,9 @@ fn main() -> io::Result<()> {
         let path = file.path();
         if path.extension().is_some_and(|extension| extension == "md") {
             let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            let _ = writeln!(list, "    ({id:?}, include_str!({path:?})),");
+            // Relative to the checkout that is compiled: another one may have left its list in a shared target folder.
+            let file = format!("/causes/{id}.md");
+            let _ = writeln!(list, "    ({id:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {file:?}))),");
         }
     }
     list.push_str("]\n");

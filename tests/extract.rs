@@ -35,8 +35,11 @@ fn packets_keep_their_bytes_their_link_type_and_their_time() {
     ] {
         let capture = format!("testdata/corpus/{capture}");
         let original = packets(&[Path::new(&capture)]);
-        let copied = packets(&[Extract::of(&[&capture]).path()]);
+        let copied = packets(&[Extract::of(&["--no-redact", &capture]).path()]);
         assert!(!copied.is_empty(), "{capture}");
+        let redacted = packets(&[Extract::of(&[&capture]).path()]);
+        let lens = |packets: &[Packet]| packets.iter().map(|it| (it.nanos, it.data.len())).collect::<Vec<_>>();
+        assert_eq!(lens(&redacted), lens(&copied), "{capture}: secrets keep their length");
         let mut left = original.iter();
         assert!(
             copied.iter().all(|packet| left.any(|other| other == packet)),
@@ -103,10 +106,13 @@ fn secrets_are_left_out_unless_they_are_asked_for() {
 }
 
 #[test]
-fn it_says_that_credentials_are_in_it() {
+fn it_says_whether_credentials_are_in_it() {
     let extract = Extract::of(&[RACE]);
-    assert!(extract.stderr.contains("10 packets of 1 incident, as they were captured"), "{}", extract.stderr);
-    assert!(extract.stderr.contains("not redacted"), "{}", extract.stderr);
+    assert!(extract.stderr.contains("10 packets of 1 incident; credentials and bodies in clear text are overwritten"));
+    assert!(extract.section_comment().contains("overwritten by x"), "{}", extract.section_comment());
+    let whole = Extract::of(&["--no-redact", RACE]);
+    assert!(whole.stderr.contains("as they were captured: credentials in them are not redacted"), "{}", whole.stderr);
+    assert!(whole.section_comment().contains("with every credential in them"), "{}", whole.section_comment());
     assert_eq!(Extract::of(&["-q", RACE]).stderr, "");
 }
 

@@ -50,17 +50,100 @@ fn all_is_told_where_that_is_asked_for() {
 }
 
 #[test]
-fn comments_of_an_extract_tell_none() {
-    for (name, capture) in captures() {
+fn no_extract_holds_a_planted_secret() {
+    let mut extracts = 0;
+    for (name, capture) in captures().into_iter().chain([("cut everywhere", cut_everywhere())]) {
         let (folder, path) = written(&capture);
-        let extract = folder.path().join("extract.pcapng");
-        run(&["extract", "-q", "-o", extract.to_str().unwrap(), &path]);
-        let Ok(bytes) = fs::read(&extract) else { continue };
-        let packets: Vec<&[u8]> = capture.packets.iter().map(Vec::as_slice).collect();
-        let comments = without(&bytes, &packets);
+        let extract = |options: &[&str]| {
+            let file = folder.path().join("extract.pcapng");
+            run(&[&["extract", "-q", "-o", file.to_str().unwrap()], options, &[&path]].concat());
+            fs::read(&file).unwrap_or_default()
+        };
+        let redacted = extract(&[]);
         for secret in SECRETS {
-            assert!(!holds(&comments, secret.as_bytes()), "{name}: {secret} in a comment");
+            assert!(!holds(&redacted, secret.as_bytes()), "{name}: {secret}");
         }
+        extracts += usize::from(!redacted.is_empty());
+        let streams = streams(&redacted);
+        for secret in SECRETS {
+            assert!(streams.iter().all(|stream| !holds(stream, secret.as_bytes())), "{name}: {secret}, over segments");
+        }
+        let whole = extract(&["--no-redact"]);
+        assert_eq!(whole.is_empty(), redacted.is_empty(), "{name}");
+        assert!(whole.is_empty() || self::streams(&whole).iter().any(|stream| holds(stream, SECRETS[0].as_bytes())));
+    }
+    assert!(extracts > 15, "only {extracts} extracts, so little could be told");
+}
+
+#[test]
+fn nothing_planted_under_tls_is_told_where_there_are_keys() {
+    for version in ["12", "13"] {
+        let capture = format!("testdata/redaction/planted-{version}.pcap");
+        let keys = format!("testdata/redaction/planted-{version}.keys");
+        for format in [
+            &["--format", "text", "-v"][..],
+            &["--format", "text", "-v", "--ray", "8f3b2c1d0e9a7b65"],
+            &["--format", "markdown"],
+            &["--format", "json", "--connections"],
+            &["--format", "ndjson", "--connections"],
+            &["--format", "html"],
+            &["--format", "har"],
+        ] {
+            let of = |options: &[&str]| run(&[&["analyze", "--keylog", &keys, &capture], format, options].concat());
+            let (report, whole) = (of(&[]), of(&["--no-redact"]));
+            assert!(report.contains("malformed-header") || report.contains("/a/"), "{format:?}: it was decrypted");
+            let told: Vec<_> = SECRETS.iter().filter(|secret| report.contains(*secret)).collect();
+            assert!(told.is_empty(), "{format:?} tells {told:?}");
+            assert!(whole.contains(SECRETS[0]), "{format:?}: it could have told");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("extract.pcapng");
+        run(&["extract", "-q", "--keylog", &keys, "-o", file.to_str().unwrap(), &capture]);
+        let extract = fs::read(&file).unwrap();
+        let secret = fs::read_to_string(&keys).unwrap();
+        let secret = secret.lines().last().unwrap().rsplit(' ').next().unwrap();
+        assert!(!holds(&extract, secret.as_bytes()), "the keys are not asked for");
+    }
+}
+
+/// What comments and names of hosts an input capture has does not come along: only what this program says itself.
+#[test]
+fn nothing_but_packets_is_copied_from_a_pcapng_file() {
+    let (folder, path) = written(&captures().swap_remove(0).1);
+    let block = |kind: u32, body: &[u8]| {
+        let body = [body, &vec![0; body.len().next_multiple_of(4) - body.len()]].concat();
+        let len = (body.len() as u32 + 12).to_le_bytes();
+        [&kind.to_le_bytes()[..], &len, &body, &len].concat()
+    };
+    let option = |code: u16, text: &str| {
+        let padded = [text.as_bytes(), &vec![0; text.len().next_multiple_of(4) - text.len()]].concat();
+        [&code.to_le_bytes()[..], &(text.len() as u16).to_le_bytes(), &padded, &[0; 4]].concat()
+    };
+    let comment = option(1, &format!("Authorization: Basic {}", SECRETS[5]));
+    let mut pcapng = block(0x0a0d_0d0a, &[&[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0][..], &[0xff; 8], &comment].concat());
+    let described = option(3, &format!("tap token={}", SECRETS[0]));
+    pcapng.extend(block(1, &[&[101, 0, 0, 0, 0, 0, 4, 0][..], &described].concat()));
+    let name = [&[10, 0, 0, 2][..], format!("{}.example\0", SECRETS[0]).as_bytes()].concat();
+    let record = [&1_u16.to_le_bytes()[..], &(name.len() as u16).to_le_bytes(), &name].concat();
+    let record = [&record[..], &vec![0; record.len().next_multiple_of(4) - record.len()], &[0; 4]].concat();
+    pcapng.extend(block(4, &record));
+    let whole = fs::read(&path).unwrap();
+    for packet in packets_of_pcap(&whole) {
+        let len = (packet.1.len() as u32).to_le_bytes();
+        let head = [&[0; 4][..], &(packet.0 >> 32).to_le_bytes()[..4], &(packet.0 as u32).to_le_bytes(), &len, &len];
+        let mut body = head.concat();
+        body.extend(packet.1);
+        body.resize(body.len().next_multiple_of(4), 0);
+        body.extend(&comment);
+        pcapng.extend(block(6, &body));
+    }
+    let input = folder.path().join("input.pcapng");
+    fs::write(&input, pcapng).unwrap();
+    let file = folder.path().join("extract.pcapng");
+    run(&["extract", "-q", "-o", file.to_str().unwrap(), input.to_str().unwrap()]);
+    let extract = fs::read(&file).unwrap();
+    for secret in SECRETS {
+        assert!(!holds(&extract, secret.as_bytes()), "{secret}");
     }
 }
 
@@ -132,6 +215,26 @@ fn captures() -> Vec<(&'static str, Capture)> {
     captures.push(("reset text", reset));
     captures.push(("h2", h2(&request)));
     captures
+}
+
+/// Secrets in segments of seven bytes, some out of order and some twice.
+fn cut_everywhere() -> Capture {
+    let whole = captures().into_iter().find(|(name, _)| *name == "twice").unwrap().1;
+    let mut capture = Capture::new();
+    for (from, text) in [Side::Edge, Side::Origin].into_iter().zip(streams_of(&whole.packets)) {
+        let own = usize::from(from == Side::Origin);
+        let first = capture.next[own];
+        let parts: Vec<(u32, &[u8])> = (0..).map(|nth| first + 7 * nth).zip(text.chunks(7)).collect();
+        for pair in parts.chunks(2) {
+            for (seq, part) in pair.iter().rev().chain(&pair[..1]) {
+                capture.next[own] = *seq;
+                capture.segment(from, 0x18, part);
+            }
+        }
+        capture.next[own] = first + text.len() as u32;
+    }
+    capture.fin();
+    capture
 }
 
 /// HTTP/2 in clear text, with secrets in fields and in the text of a GOAWAY.
@@ -240,13 +343,44 @@ fn written(capture: &Capture) -> (tempfile::TempDir, String) {
     (folder, path)
 }
 
-/// What is left of `bytes` without the packets in it.
-fn without(bytes: &[u8], packets: &[&[u8]]) -> Vec<u8> {
-    packets.iter().fold(bytes.to_vec(), |bytes, packet| {
-        match bytes.windows(packet.len()).position(|window| window == *packet) {
-            Some(at) => [&bytes[..at], &bytes[at + packet.len()..]].concat(),
-            None => bytes,
+/// Time in microseconds and bytes of each packet of a pcap file that this test wrote.
+fn packets_of_pcap(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
+    let number = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes[..4].try_into().unwrap()));
+    let mut packets = Vec::new();
+    bytes = &bytes[24..];
+    while !bytes.is_empty() {
+        let end = 16 + number(&bytes[8..]) as usize;
+        packets.push((number(bytes) * 1_000_000 + number(&bytes[4..]), &bytes[16..end]));
+        bytes = &bytes[end..];
+    }
+    packets
+}
+
+/// What the edge and the origin sent in the packets of a pcapng file.
+fn streams(pcapng: &[u8]) -> [Vec<u8>; 2] {
+    let number = |at: usize| u32::from_le_bytes(pcapng[at..at + 4].try_into().unwrap()) as usize;
+    let (mut at, mut packets) = (0, Vec::new());
+    while at < pcapng.len() {
+        if number(at) == 6 {
+            packets.push(pcapng[at + 28..at + 28 + number(at + 20)].to_vec());
         }
+        at += number(at + 4);
+    }
+    streams_of(&packets)
+}
+
+/// What the edge and the origin sent, in the order of sequence numbers.
+fn streams_of(packets: &[Vec<u8>]) -> [Vec<u8>; 2] {
+    [7, 2].map(|host| {
+        let mut parts: Vec<(u32, &[u8])> = packets
+            .iter()
+            .filter(|packet| packet[15] == host)
+            .map(|packet| (u32::from_be_bytes(packet[24..28].try_into().unwrap()), &packet[40..]))
+            .filter(|(_, data)| !data.is_empty())
+            .collect();
+        parts.sort();
+        parts.dedup();
+        parts.iter().flat_map(|(_, data)| data.iter().copied()).collect()
     })
 }
 

@@ -77,18 +77,32 @@ impl Gathered {
 
     /// Says the last word on the connections that wait for it: no other connection will teach anything.
     pub(super) fn close(&mut self) {
+        self.decide();
+        for line in std::mem::take(&mut self.gateways) {
+            let failed = self.told.remove(&line.index).unwrap_or_default();
+            self.see(&line, &failed);
+        }
+        self.incidents.make_contiguous().sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
+        self.kept.sort_by_key(|line| line.index);
+    }
+
+    /// Says the last word on those that wait for it, by what was learned until now.
+    fn decide(&mut self) {
         let suspects = std::mem::take(&mut self.suspects);
-        let gateways = std::mem::take(&mut self.gateways);
         let judged = suspects.iter().flat_map(|line| judge(line, &self.capture, &self.edge)).collect();
-        let (incidents, failed) = self.settled(judged, suspects.iter().chain(&gateways));
-        for line in suspects.iter().chain(&gateways) {
-            self.see(line, failed.get(&line.index).map(Vec::as_slice).unwrap_or_default());
+        let (incidents, mut failed) = self.settled(judged, suspects.iter().chain(&self.gateways));
+        for line in &suspects {
+            self.see(line, &failed.remove(&line.index).unwrap_or_default());
+        }
+        for line in &self.gateways {
+            let scopes = failed.remove(&line.index).unwrap_or_default();
+            if !scopes.is_empty() {
+                self.told.entry(line.index).or_default().extend(scopes);
+            }
         }
         for incident in incidents {
             self.tell(incident);
         }
-        self.incidents.make_contiguous().sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
-        self.kept.sort_by_key(|line| line.index);
     }
 
     /// What was found so far.
@@ -123,6 +137,9 @@ impl Gathered {
     fn judge(&mut self, line: &Rc<Timeline>) {
         if self.judging == Judging::WithHindsight {
             self.suspects.push(Rc::clone(line));
+            if self.suspects.len() >= SUSPECTS {
+                self.decide();
+            }
         } else {
             let incidents = judge(line, &self.capture, &self.edge);
             self.settle(line, incidents);
@@ -144,11 +161,12 @@ impl Gathered {
 
     /// Shows a connection to the watchers and takes what failed of it out of what went well.
     fn see(&mut self, line: &Timeline, failed: &[Scope]) {
-        self.watchers.see(&Sight { line, edge: &self.edge, failed });
-        let failed_but_complete = line.exchanges.iter().filter(|exchange| {
-            exchange.complete()
-                && (failed.contains(&Scope::Exchange(exchange.number)) || failed.contains(&Scope::Connection))
-        });
+        let mut failed = failed.to_vec();
+        failed.sort_unstable();
+        let sight = Sight { line, edge: &self.edge, failed: &failed };
+        self.watchers.see(&sight);
+        let failed_but_complete =
+            line.exchanges.iter().filter(|exchange| exchange.complete() && sight.failed(exchange.number));
         let failed = failed_but_complete.count() as u64;
         self.standing.exchanges_ok = self.standing.exchanges_ok.saturating_sub(failed);
     }
@@ -313,8 +331,9 @@ fn is_suspect(line: &Timeline) -> bool {
     let h2 = line.h2.as_ref().is_some_and(|h2| {
         !h2.deviations.is_empty() || h2.spoken_instead.is_some() || !h2.resets.is_empty() || !h2.goaways.is_empty()
     });
-    let large = line.exchanges.iter().filter_map(|exchange| exchange.response.as_ref());
-    let large = large.map(|response| response.head_bytes.max(response.largest_field)).max();
+    let mut responses = line.exchanges.iter().filter_map(|exchange| exchange.response.as_ref());
+    let large =
+        responses.any(|response| response.fields > 64 || response.head_bytes.max(response.largest_field) > 8 * 1024);
     broken_start
         || reset
         || forged
@@ -322,12 +341,16 @@ fn is_suspect(line: &Timeline) -> bool {
         || coded
         || tls
         || h2
-        || large.is_some_and(|bytes| bytes > 8 * 1024)
+        || large
         || !line.unsolicited.is_empty()
         || !line.unreachable.is_empty()
         || line.direction.edge.stuck.is_some()
         || line.direction.origin.stuck.is_some()
 }
+
+/// Connections whose verdict waits for later ones: beyond them, what was learned until then has to do, and hops of one
+/// request that ended before and after it stay apart.
+const SUSPECTS: usize = 65_536;
 
 /// Connections with answers of a gateway that are kept until the capture has ended.
 const GATEWAYS: usize = 4096;

@@ -9,8 +9,8 @@ use super::options::{EdgeArgs, InputArgs, SelectionArgs};
 use super::output::Output;
 use super::{Error, exit};
 use crate::analysis::Records;
-use crate::capture::{Input, Item};
-use crate::report::{Extract, Packets, Plain, View, count};
+use crate::capture::{Input, Item, Packet};
+use crate::report::{Extract, Packets, Plain, Redaction, Secrets, View, count};
 use crate::wire::Decoder;
 
 /// Write the packets of the incidents as pcapng, with comments that say what they prove
@@ -19,8 +19,11 @@ use crate::wire::Decoder;
 /// the comments and finds them with the filter frame.comment. The captures are read three times, so none of them may
 /// be a pipe.
 ///
-/// An extract holds packets as they were captured, with every credential in them: nothing is redacted but the
-/// comments.
+/// No secret is in the file unless it is asked for. In clear HTTP/1 the bodies of messages, the secrets of targets and
+/// the values of all fields but those that say how a message is framed and handled are overwritten by x, in their length, so
+/// that Wireshark and pcap520 still see what was wrong, but for a broken compression; TCP checksums are carried on. Where secrets cannot be told from
+/// the rest (HTTP/2 in clear text, fragments, TLS without encryption, what ICMP errors quote) the payload is cut off. TLS
+/// stays as it is. Addresses, host names and paths stay.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Args {
@@ -45,6 +48,10 @@ pub(super) struct Args {
     #[arg(long, help_heading = "Extract")]
     with_keys: bool,
 
+    /// Copy the packets as they were captured, with every credential in them
+    #[arg(long, help_heading = "Extract")]
+    no_redact: bool,
+
     /// No progress bar and no hints
     #[arg(short, long, help_heading = "Extract")]
     quiet: bool,
@@ -53,7 +60,9 @@ pub(super) struct Args {
 /// Analyses, chooses the packets, and writes them.
 pub(super) fn run(args: Args) -> Result<u8, Error> {
     let talk = if args.quiet { Talk::Nothing } else { Talk::Hints };
-    let view = View { selection: selection(args.selection)?, ..View::default() };
+    let secrets = if args.no_redact { Secrets::Shown } else { Secrets::Hidden };
+    let redaction = Redaction { secrets, ..Redaction::default() };
+    let view = View { selection: selection(args.selection)?, redaction, ..View::default() };
     let job = Job::resolve(args.input, &args.edge)?;
     readable_again(&job.inputs)?;
     no_input(&job.inputs, &args.output)?;
@@ -77,7 +86,7 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
         tell(talk, "no TLS secret fits these connections; name the key log with --keylog");
     }
     output.write(|out| write(&job.inputs, &packets, out, talk))?;
-    tell(talk, &format!("{}: {}", args.output.display(), warning(&packets)));
+    tell(talk, &format!("{}: {}", args.output.display(), warning(&packets, secrets)));
     Ok(exit::ANALYSED)
 }
 
@@ -113,26 +122,27 @@ fn write(inputs: &[PathBuf], packets: &Packets, out: &mut dyn Write, talk: Talk)
         }
         data.clear();
         data.extend_from_slice(packet.data);
-        let (at, wire_len) = (packet.reference(), packet.wire_len);
+        let (number, time, link, wire_len) = (packet.number, packet.time, packet.link, packet.wire_len);
         progress.update(input.bytes_read());
-        if let Some((id, interface)) = input.interface() {
-            writer.packet(at, (id, interface), wire_len, &data)?;
+        if let Some(interface) = input.interface() {
+            writer.packet(&Packet { number, time, link, wire_len, data: &data }, interface)?;
         }
     }
     Ok(())
 }
 
 /// What whoever passes the file on has to know.
-fn warning(packets: &Packets) -> String {
+fn warning(packets: &Packets, secrets: Secrets) -> String {
     let keys = match packets.secrets() {
         0 => String::new(),
         secrets => format!(" and {} that decrypt them", count(secrets as u64, "TLS secret")),
     };
-    format!(
-        "{} of {}{keys}, as they were captured: credentials in them are not redacted",
-        count(packets.len(), "packet"),
-        count(packets.incidents(), "incident")
-    )
+    let redacted = match secrets {
+        Secrets::Hidden => "credentials and bodies in clear text are overwritten (--no-redact keeps them)",
+        Secrets::Shown => "as they were captured: credentials in them are not redacted",
+    };
+    let (packets, incidents) = (count(packets.len(), "packet"), count(packets.incidents(), "incident"));
+    format!("{packets} of {incidents}{keys}; {redacted}")
 }
 
 fn tell(talk: Talk, text: &str) {
@@ -169,5 +179,7 @@ Examples:
       The incidents of one cause, out of all captures of a folder.
   pcap520 extract --ray 8f3b2c1d0e9a7b65 --keylog keys.txt --with-keys -o one.pcapng capture.pcap
       One request, with the TLS secrets of its connection.
+  pcap520 extract --no-redact -o whole.pcapng capture.pcap
+      With all that was captured, for somebody who may see it.
   pcap520 extract -o - capture.pcap | tshark -r - -Y frame.comment -T fields -e frame.number -e frame.comment
       The comments alone.";

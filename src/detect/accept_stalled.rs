@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Peer, Start, Vantage};
+use crate::timeline::{PacketRef, Peer, Start, Vantage};
 
 pub(super) const CAUSES: &[Cause] = &[ACCEPT_STALLED];
 
@@ -13,6 +13,9 @@ const BUSY_S: f64 = 0.1;
 
 /// Times that a later request is sent before its silence is no accident of the path.
 const REPEATS: u32 = 4;
+
+/// A SYN-ACK is not sent again sooner (RFC 6298 section 2.1: after a second).
+const REPEATED_AFTER_S: f64 = 0.2;
 
 /// Times that a first request is sent before its silence is no accident.
 const SENDS: u32 = 3;
@@ -95,7 +98,10 @@ fn syn_dropped(case: &Case<'_>) -> Option<Finding> {
 fn never_accepted(case: &Case<'_>) -> Option<Finding> {
     let line = case.line;
     let ack = line.connect.ack?;
-    let repeated = line.connect.syn_acks.iter().filter(|packet| packet.number > ack.number).count();
+    // One that stands behind its ACK may have been overtaken on its way into the capture: the next one comes by a timer.
+    let first = line.connect.syn_acks.first();
+    let again = |packet: &&PacketRef| first.is_some_and(|first| packet.seconds_since(*first) > REPEATED_AFTER_S);
+    let repeated = line.connect.syn_acks.iter().filter(|packet| packet.number > ack.number).filter(again).count();
     let served = line.direction.origin.first_data.is_some() || line.direction.edge.acked > 0;
     let stuck = line.direction.edge.stuck.filter(|stuck| stuck.offset == 0 && stuck.sends >= SENDS);
     if served || (repeated == 0 && stuck.is_none()) || !line.direction.origin.rsts.is_empty() {

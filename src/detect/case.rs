@@ -14,6 +14,8 @@ pub struct Case<'a> {
     /// The edge that is assumed.
     pub edge: &'a Edge,
     capture: &'a Capture,
+    /// The exchange that was announced to be the connection's last.
+    last: u32,
 }
 
 /// What the edge did after a response that breaks a rule: often the only witness of what it made of it.
@@ -31,7 +33,7 @@ impl<'a> Case<'a> {
     /// The case of one connection of a capture.
     #[must_use]
     pub fn new(line: &'a Timeline, capture: &'a Capture, edge: &'a Edge) -> Self {
-        Self { line, edge, capture }
+        Self { line, edge, capture, last: line.announced_last().unwrap_or(u32::MAX) }
     }
 
     /// The capture that it belongs to: what other connections teach. Ask it for nothing that the connection itself can tell.
@@ -41,16 +43,18 @@ impl<'a> Case<'a> {
     }
 
     /// Exchanges whose response did not become complete, though all that came of them could be seen and the
-    /// edge had not cancelled them.
+    /// edge had not cancelled them. What the edge sent after an announced close is none of the origin's business: it
+    /// must not answer that (RFC 9112 section 9.6).
     pub fn unfinished(&self) -> impl Iterator<Item = &'a Exchange> {
-        let line = self.line;
-        line.exchanges.iter().filter(|exchange| {
+        let (line, last) = (self.line, self.last);
+        line.exchanges.iter().filter(move |exchange| {
             let complete = exchange.response.as_ref().is_some_and(|response| response.end.is_some());
             let tunnel = exchange.response.as_ref().is_some_and(|response| response.framing == Framing::Tunnel);
             !complete
                 && !tunnel
                 && exchange.visibility != Visibility::Obscured
                 && exchange.request.cancelled.is_none()
+                && exchange.number <= last
                 && !line.never_established()
         })
     }

@@ -8,12 +8,12 @@ pub(super) const CAUSES: &[Cause] = &[H2_GOAWAY];
 
 const H2_GOAWAY: Cause = Cause("h2-goaway");
 
-/// GOAWAY by the origin, or its FIN, leaves an open stream unanswered (RFC 9113 section 6.8).
+/// GOAWAY by the origin leaves an open stream incomplete (RFC 9113 section 6.8), or its FIN leaves one unanswered: a
+/// response that the FIN cuts is told in `truncated_response.rs`.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
-    let Some(h2) = &case.line.h2 else { return Vec::new() };
-    let goaway = h2.goaways.iter().find(|goaway| goaway.from == Peer::Origin);
+    let goaway = case.line.goaway(Peer::Origin);
     case.unfinished()
-        .filter(|exchange| exchange.stream.is_some())
+        .filter(|exchange| exchange.stream.is_some() && (goaway.is_some() || exchange.response.is_none()))
         .filter_map(|exchange| judge(case, exchange, goaway))
         .collect()
 }

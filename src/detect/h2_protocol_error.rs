@@ -86,27 +86,33 @@ fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
         return Some(finding(case, exchange, reset.packet, what, Vec::new()));
     }
     let goaway = h2.goaways.iter().find(|goaway| goaway.from == Peer::Edge && goaway.error.blames_peer())?;
-    if !unfinished || exchange.request.start.packet.number > goaway.packet.number || !h2.deviations.is_empty() {
+    let after = exchange.request.start.packet.number > goaway.packet.number;
+    if !unfinished || after || h2.deviations.iter().any(|deviation| is_open(case, exchange, deviation)) {
         return None;
     }
-    let what = format!("the edge ends the connection with GOAWAY {}", goaway.error);
+    let before = h2.deviations.iter().rfind(|deviation| deviation.mark.packet.number <= goaway.packet.number);
+    let told = before.map_or_else(String::new, |deviation| format!(": {}", broken_rule(deviation, "connection")));
+    let what = format!("the edge ends the connection with GOAWAY {}{told}", goaway.error);
     Some(finding(case, exchange, goaway.packet, what, Vec::new()))
+}
+
+/// True where the exchange was under way when the connection broke a rule, and the edge did not go on after it.
+fn is_open(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation) -> bool {
+    let at = deviation.mark.packet;
+    let ended = exchange.response.as_ref().and_then(|response| response.end);
+    exchange.request.start.packet.number <= at.number
+        && ended.is_none_or(|end| end.packet.number >= at.number)
+        && !accepted(case, exchange)
 }
 
 /// A connection error fails every exchange that was open then.
 fn on_connection(case: &Case<'_>, deviation: &Deviation) -> Vec<Finding> {
     let at = deviation.mark.packet;
-    let open = |exchange: &&Exchange| {
-        let ended = exchange.response.as_ref().and_then(|response| response.end);
-        exchange.request.start.packet.number <= at.number
-            && ended.is_none_or(|end| end.packet.number >= at.number)
-            && !accepted(case, exchange)
-    };
     let told = reaction_evidence(case, deviation);
     case.line
         .exchanges
         .iter()
-        .filter(open)
+        .filter(|exchange| is_open(case, exchange, deviation))
         .map(|exchange| finding(case, exchange, at, broken_rule(deviation, "connection"), told.clone()))
         .collect()
 }
@@ -161,6 +167,24 @@ mod tests {
     fn a_broken_rule_is_an_error() {
         assert_eq!(breaking(Rule::H2FieldNameUpperCase, 5, 5).fin(Peer::Edge).causes(detect), ["h2-protocol-error"]);
         assert_eq!(breaking(Rule::H2ContentLength, 7, 5).fin(Peer::Edge).causes(detect), ["h2-protocol-error"]);
+    }
+
+    #[test]
+    fn the_edge_may_complain_of_an_old_fault_on_a_later_request() {
+        let told = connected().request("GET", "/").on_stream(1).response(200, 5, 5).with(|told| {
+            let mark = crate::timeline::Mark { packet: told.packet(), offset: 0 };
+            let deviation = Deviation { rule: Rule::H2SettingsNotFirst, at: 0, mark, bytes: Vec::new() };
+            told.line.h2.get_or_insert_default().deviations.push(deviation);
+        });
+        let told = told.request("GET", "/next").on_stream(3).with(|told| {
+            let (packet, error) = (told.packet(), H2Error::PROTOCOL_ERROR);
+            let goaway = GoAway { packet, from: Peer::Edge, last_stream: 0, error, debug: String::new() };
+            told.line.h2.get_or_insert_default().goaways.push(goaway);
+        });
+        let found = told.fin(Peer::Edge).found_by(detect);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].scope, Scope::Exchange(2));
+        assert!(found[0].summary.contains("does not begin with a SETTINGS frame"), "{}", found[0].summary);
     }
 
     #[test]

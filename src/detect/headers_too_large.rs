@@ -15,27 +15,31 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     for exchange in &case.line.exchanges {
         let Some(response) = &exchange.response else { continue };
         let reaction = case.reaction(exchange);
-        let within = response.largest_field <= case.edge.header_limit && response.head_bytes <= case.edge.headers_limit;
-        if within || matches!(reaction, Reaction::CarriedOn(_)) {
+        if matches!(reaction, Reaction::CarriedOn(_)) {
             continue;
         }
-        let taken = case.origin().map_or((0, 0), |origin| (origin.taken_field, origin.taken_head));
-        if response.largest_field <= taken.0 && response.head_bytes <= taken.1 {
-            continue;
-        }
-        if response.largest_field > case.edge.header_limit {
+        // What the edge took before it takes again.
+        let taken = case.origin().map_or((0, 0, 0), |it| (it.taken_field, it.taken_head, it.taken_fields));
+        // An edge's number of fields is documented by none: it counts where the edge is seen to leave.
+        let fields = exchange.stream.is_none() && matches!(reaction, Reaction::Left(_));
+        let too_many = u64::from(response.fields) > case.edge.fields_limit && response.fields > taken.2;
+        if response.largest_field > case.edge.header_limit.max(taken.0) {
             let name = &response.largest_field_name;
             let what = format!(
                 "one header line ({name}) of {} bytes, the edge takes {}",
                 response.largest_field, case.edge.header_limit
             );
             findings.push(finding(case, exchange, response, HEADER_TOO_LARGE, &what, reaction));
-        } else if response.head_bytes > case.edge.headers_limit {
+        } else if response.head_bytes > case.edge.headers_limit.max(taken.1) {
             let what = format!(
                 "a header section of {} bytes in {} fields, the edge takes {} bytes",
                 response.head_bytes, response.fields, case.edge.headers_limit
             );
             findings.push(finding(case, exchange, response, HEADERS_TOO_LARGE, &what, reaction));
+        } else if fields && too_many {
+            let what = format!("{} fields, the edge takes {}", response.fields, case.edge.fields_limit);
+            let found = finding(case, exchange, response, HEADERS_TOO_LARGE, &what, reaction);
+            findings.push(Finding { confidence: found.confidence.min(Confidence::Likely), ..found });
         }
     }
     findings
@@ -97,6 +101,16 @@ mod tests {
     #[test]
     fn a_head_within_the_limits_is_none() {
         assert!(with_head(16_384, 32_768).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn many_small_fields_count_where_the_edge_left() {
+        let told =
+            || connected().request("GET", "/").response(200, 5, 5).with(|told| told.last_response().fields = 300);
+        assert_eq!(told().fin(Peer::Edge).causes(detect), ["headers-too-large"]);
+        assert!(told().fin(Peer::Origin).found_by(detect).is_empty());
+        let told = told().with(|told| told.facts().taken_fields = 300);
+        assert!(told.fin(Peer::Edge).found_by(detect).is_empty());
     }
 
     #[test]

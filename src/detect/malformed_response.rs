@@ -3,7 +3,7 @@
 use super::case::request_name;
 use super::http09_response::quote;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
-use crate::timeline::{Crash, Deviation, Exchange, Response, Rule};
+use crate::timeline::{Crash, Deviation, Edge, Exchange, Response, Rule};
 
 pub(super) const CAUSES: &[Cause] = &[
     MALFORMED_STATUS_LINE,
@@ -32,14 +32,33 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let reaction = case.reaction(exchange);
     let broken = response.deviations.iter().filter_map(|deviation| Some((deviation, cause(deviation.rule)?)));
     let fatal = broken.filter(|(deviation, _)| !taken(case, response, deviation, reaction));
-    let (first, cause) = fatal.min_by_key(|(deviation, _)| case.edge.tolerates.contains(&deviation.rule))?;
+    let (first, cause) = fatal.min_by_key(|(deviation, _)| Liking::of(case.edge, deviation.rule))?;
     Some(finding(case, exchange, first, cause, reaction))
+}
+
+/// How an edge likes a response that breaks a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Liking {
+    Refuses,
+    /// Some edges of its kind refuse it, others take it.
+    Unsure,
+    Takes,
+}
+
+impl Liking {
+    fn of(edge: &Edge, rule: Rule) -> Self {
+        match rule {
+            _ if edge.tolerates.contains(&rule) => Self::Takes,
+            _ if edge.perhaps.contains(&rule) => Self::Unsure,
+            _ => Self::Refuses,
+        }
+    }
 }
 
 /// True where the edge could live with it: what RFC 9112 forbids but the edge's parser takes counts only where
 /// the edge left.
 fn taken(case: &Case<'_>, response: &Response, deviation: &Deviation, reaction: Reaction) -> bool {
-    let tolerated = case.edge.tolerates.contains(&deviation.rule);
+    let tolerated = Liking::of(case.edge, deviation.rule) == Liking::Takes;
     let here = match reaction {
         Reaction::CarriedOn(_) => true,
         // A FIN after a whole response is how every connection ends: no complaint about what edges take.
@@ -62,13 +81,23 @@ fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: C
         evidence.push(Evidence::new(packet, "the edge leaves the connection"));
     }
     let printed = Crash::of(&deviation.bytes).map_or_else(String::new, |crash| format!(", which looks like {crash}"));
-    let tolerated = case.edge.tolerates.contains(&rule);
+    let complained = match reaction {
+        Reaction::Left(packet) => {
+            case.is_reset(packet) || exchange.response.as_ref().is_some_and(|it| it.end.is_none())
+        }
+        Reaction::CarriedOn(_) | Reaction::Unknown => false,
+    };
+    let sure = match Liking::of(case.edge, rule) {
+        Liking::Refuses => true,
+        Liking::Unsure => complained,
+        Liking::Takes => false,
+    };
     Finding {
         cause,
         scope: Scope::Exchange(exchange.number),
         at,
         actor: Actor::Origin,
-        confidence: if tolerated { Confidence::Likely } else { case.confidence(exchange) },
+        confidence: if sure { case.confidence(exchange) } else { case.confidence(exchange).min(Confidence::Likely) },
         summary: format!(
             "The origin's response to {} {}: \"{quoted}\"{printed} ({}).",
             request_name(exchange),
@@ -117,7 +146,7 @@ fn cause(rule: Rule) -> Option<Cause> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::connected;
+    use super::super::testing::{Told, connected};
     use super::*;
     use crate::timeline::{Peer, RstLook};
 
@@ -136,6 +165,18 @@ mod tests {
         assert!(told().fin(Peer::Origin).fin(Peer::Edge).found_by(detect).is_empty());
         assert!(told().fin(Peer::Edge).found_by(detect).is_empty());
         assert_eq!(told().rst(Peer::Edge, RstLook::Abort).causes(detect), ["malformed-header"]);
+    }
+
+    #[test]
+    fn what_edges_differ_about_is_certain_only_where_this_one_complained() {
+        let told = || {
+            let told = connected().request("GET", "/").response(200, 5, 5).breaking(Rule::FoldedLine, b"A: b\r\n c");
+            told.with(|told| told.edge = Edge::built_in("generic").unwrap())
+        };
+        let confidence = |told: Told| told.found_by(detect)[0].confidence;
+        assert_eq!(confidence(told().rst(Peer::Edge, RstLook::Abort)), Confidence::Certain);
+        assert_eq!(confidence(told().fin(Peer::Edge)), Confidence::Likely);
+        assert_eq!(confidence(told().fin(Peer::Origin)), Confidence::Likely);
     }
 
     #[test]

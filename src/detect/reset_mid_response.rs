@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Exchange, Peer, Response, RstSender, Visibility};
+use crate::timeline::{Ending, Exchange, Peer, Response, RstLook, RstSender, Visibility};
 
 pub(super) const CAUSES: &[Cause] = &[RESET_MID_RESPONSE];
 
@@ -14,7 +14,11 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     for exchange in case.unfinished() {
         let Some(response) = &exchange.response else { continue };
         let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { continue };
-        if rst.sender != RstSender::Claimed {
+        // A kernel that no longer knows the connection and counts one byte more closed it before, unseen: what came may
+        // have been all.
+        let sent = i64::try_from(case.line.direction.origin.sent).unwrap_or(i64::MAX);
+        let closed_unseen = rst.look == RstLook::NoConnection && rst.offset > sent;
+        if rst.sender != RstSender::Claimed || (closed_unseen && exchange.visibility == Visibility::Inferred) {
             continue;
         }
         let came = progress(case, exchange, response);

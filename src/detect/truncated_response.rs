@@ -10,11 +10,11 @@ pub(super) const CAUSES: &[Cause] = &[TRUNCATED_RESPONSE];
 const TRUNCATED_RESPONSE: Cause = Cause("truncated-response");
 
 /// FIN before Content-Length is reached, before the last chunk, or inside the head; HTTP/2: END_STREAM before
-/// content-length is reached.
+/// content-length is reached, or a close without GOAWAY inside a response.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let cut_by_close = case.unfinished().filter_map(|exchange| {
         let response = exchange.response.as_ref()?;
-        if exchange.stream.is_some() {
+        if exchange.stream.is_some() && case.line.goaway(Peer::Origin).is_some() {
             return None;
         }
         let Some(Ending::Closed { from: Peer::Origin, packet, by }) = case.line.ending(exchange) else { return None };

@@ -54,6 +54,10 @@ fn next_request(line: &Timeline, after: PacketRef) -> Option<&Exchange> {
 /// The packet in which the edge left because of bytes that came with the end of a response: it reset the
 /// connection, or closed it before the origin did.
 fn left_over(case: &Case<'_>, before: &Exchange, bytes: &Unsolicited) -> Option<PacketRef> {
+    // Whether it closes by FIN, or by RST for the bytes that it left unread: its visitor has the response.
+    if case.edge.takes_bytes_beyond {
+        return None;
+    }
     let end = before.response.as_ref()?.end?;
     let idle = bytes.start.packet.time.nanos_since(end.packet.time);
     // A status line long after the response is the origin's farewell to an idle connection: nobody was hurt.
@@ -96,6 +100,17 @@ mod tests {
         let found = told.rst(Peer::Edge, RstLook::Abort).found_by(detect);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].scope, Scope::Exchange(1));
+    }
+
+    #[test]
+    fn an_edge_that_throws_such_bytes_away_leaves_with_a_good_response() {
+        let told = |name| {
+            let told = beyond(connected().request("GET", "/").response(200, 5, 5), None);
+            told.with(|told| told.edge = crate::timeline::Edge::built_in(name).unwrap())
+        };
+        assert!(told("generic").fin(Peer::Edge).found_by(detect).is_empty());
+        assert!(told("generic").rst(Peer::Edge, RstLook::Abort).found_by(detect).is_empty());
+        assert_eq!(told("cloudflare").fin(Peer::Edge).causes(detect), ["unsolicited-response"]);
     }
 
     #[test]

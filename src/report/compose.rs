@@ -93,7 +93,27 @@ impl Incident {
         let line = &incident.timeline;
         let precision = Precision::of([line.first.time, line.last.time, incident.finding.at.time]);
         let composer = Composer { redaction: view.redaction, precision, zone: view.zone.clone() };
-        Some(composer.incident(incident, &line.story()))
+        Some(composer.incident(incident, &Told::of(line)))
+    }
+}
+
+/// What happened on a connection, and how much of it each of its incidents tells.
+#[derive(Debug)]
+pub(super) struct Told {
+    events: Vec<timeline::Event>,
+    limit: usize,
+    /// What the origin calls itself.
+    server: Option<String>,
+}
+
+impl Told {
+    pub(super) fn of(line: &Timeline) -> Self {
+        let failed = line.exchanges.iter().filter(|exchange| !exchange.clean()).count();
+        let limit = CONNECTION_EVENTS
+            .checked_div(failed)
+            .map_or(TIMELINE_EVENTS, |each| each.clamp(LEAST_EVENTS, TIMELINE_EVENTS));
+        let server = line.exchanges.iter().find_map(|exchange| exchange.response.as_ref()?.server.clone());
+        Self { events: line.story(), limit, server }
     }
 }
 
@@ -200,10 +220,10 @@ impl Composer {
         evidence.iter().map(one).collect()
     }
 
-    pub(super) fn incident(&self, incident: &verdict::Incident, story: &[timeline::Event]) -> Incident {
+    pub(super) fn incident(&self, incident: &verdict::Incident, told: &Told) -> Incident {
         let (finding, entry, line) = (&incident.finding, incident.entry, &*incident.timeline);
         let exchange = failed_exchange(incident);
-        let (timeline, timeline_left_out) = self.events(incident, story);
+        let (timeline, timeline_left_out) = self.events(incident, told);
         Incident {
             id: self.redaction.id(&incident.id),
             cause: finding.cause.0,
@@ -235,7 +255,7 @@ impl Composer {
             timeline,
             timeline_left_out,
             also: incident.also.iter().map(|also| self.alternative(also)).collect(),
-            fix: fixes(entry, server_header(line, exchange)),
+            fix: fixes(entry, exchange.and_then(server_header).or(told.server.as_deref())),
             hops: self.hops(&incident.hops, std::slice::from_ref(incident)),
             wireshark: format!("tcp.stream eq {}", line.index),
         }
@@ -247,12 +267,18 @@ impl Composer {
             method: known(&request.method).map(|method| self.redaction.text(&method)),
             target: known(&request.target).map(|target| self.redaction.target(&target)),
             host: self.text_of(request.host.as_ref()),
-            ray: request.ray.clone(),
-            request_id: request.request_id.clone(),
+            ray: self.id_of(request.ray.as_ref()),
+            request_id: self.id_of(request.id().map(str::to_owned).as_ref()),
+            traceparent: self.id_of(request.traceparent.as_ref()),
             stream: exchange.stream,
             packet: request.start.packet.number,
             time: self.stamp(request.start.packet.time),
         }
+    }
+
+    /// What a request is called.
+    pub(super) fn id_of(&self, id: Option<&String>) -> Option<String> {
+        id.map(|id| self.redaction.request_id(id))
     }
 
     fn response(&self, exchange: &Exchange) -> Option<Response> {
@@ -271,17 +297,16 @@ impl Composer {
     }
 
     /// The events around the fault, and how many were left out after the last of them.
-    fn events(&self, incident: &verdict::Incident, story: &[timeline::Event]) -> (Vec<Event>, u64) {
-        let packets: Vec<u64> = story.iter().map(|event| event.packet.number).collect();
-        let kept = excerpt(&packets, &focus(incident), TIMELINE_EVENTS);
+    fn events(&self, incident: &verdict::Incident, told: &Told) -> (Vec<Event>, u64) {
+        let kept = excerpt(&told.events, &focus(incident), told.limit);
         let mut next = 0;
         let mut events = Vec::with_capacity(kept.len());
         for index in kept {
-            let Some(event) = story.get(index) else { continue };
+            let Some(event) = told.events.get(index) else { continue };
             events.push(self.event(event, incident.timeline.first, index.saturating_sub(next) as u64));
             next = index.saturating_add(1);
         }
-        (events, story.len().saturating_sub(next) as u64)
+        (events, told.events.len().saturating_sub(next) as u64)
     }
 
     pub(super) fn event(&self, event: &timeline::Event, start: PacketRef, left_out: u64) -> Event {
@@ -316,9 +341,9 @@ pub(super) fn known(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// What the origin calls itself in the failed response, or in another one of the connection.
-fn server_header<'a>(line: &'a Timeline, failed: Option<&'a Exchange>) -> Option<&'a str> {
-    failed.into_iter().chain(&line.exchanges).find_map(|exchange| exchange.response.as_ref()?.server.as_deref())
+/// What the origin calls itself in the response.
+fn server_header(exchange: &Exchange) -> Option<&str> {
+    exchange.response.as_ref()?.server.as_deref()
 }
 
 /// What to do: for the server that answers first, then for nginx, then for the others as in the catalogue.
@@ -342,3 +367,10 @@ fn is_server(server: &str, target: &str) -> bool {
 
 /// Most events of one incident's timeline.
 const TIMELINE_EVENTS: usize = 200;
+
+/// Fewest events that a timeline is cut down to where very much failed on one connection.
+const LEAST_EVENTS: usize = 20;
+
+/// Events over which the failed exchanges of one connection are shared out: what they take together grows with their
+/// number, not with its square.
+const CONNECTION_EVENTS: usize = 2_000;

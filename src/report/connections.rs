@@ -46,7 +46,9 @@ impl Composer {
             method: known(&request.method).map(|method| self.redaction.text(&method)),
             target: known(&request.target).map(|target| self.redaction.target(&target)),
             host: self.text_of(request.host.as_ref()),
-            ray: request.ray.clone(),
+            ray: self.id_of(request.ray.as_ref()),
+            request_id: self.id_of(request.request_id.as_ref()),
+            traceparent: self.id_of(request.traceparent.as_ref()),
             request_packet: request.start.packet.number,
             status: response.and_then(|response| response.status),
             response_packet: response.map(|response| response.start.packet.number),
@@ -112,9 +114,9 @@ impl Composer {
 /// What became of an exchange that is no incident.
 pub(super) fn outcome(exchange: &timeline::Exchange) -> &'static str {
     match exchange.visibility {
-        _ if exchange.clean() => "ok",
         _ if exchange.request.cancelled.is_some() => "cancelled",
         Visibility::Obscured => "obscured",
+        _ if exchange.clean() => "ok",
         _ if exchange.complete() => "deviating",
         Visibility::Clear | Visibility::Inferred => "incomplete",
     }

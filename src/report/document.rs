@@ -211,6 +211,9 @@ pub struct Request {
     pub ray: Option<String>,
     /// `X-Request-Id` or `traceparent`.
     pub request_id: Option<String>,
+    /// `traceparent` (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// HTTP/2 stream identifier.
     pub stream: Option<u32>,
     /// Packet of its first byte.
@@ -464,6 +467,12 @@ pub struct Exchange {
     pub host: Option<String>,
     /// `CF-Ray`.
     pub ray: Option<String>,
+    /// `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// `traceparent` (W3C Trace Context).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
     /// Packet of the request's first byte.
     pub request_packet: u64,
     /// Status code of the response.
@@ -477,7 +486,7 @@ pub struct Exchange {
     /// Seconds from the request's last byte to the response's last.
     pub complete_s: Option<f64>,
     /// `ok`, `incident`, `cancelled`, `deviating` (complete, against the specification), `incomplete` or `obscured`
-    /// (the capture does not show enough of it).
+    /// (the capture misses bytes of it).
     #[schemars(extend("enum" = OUTCOMES))]
     pub outcome: &'static str,
     /// Id of the incident that it is.

@@ -2,23 +2,43 @@
 
 use std::collections::BTreeSet;
 
-/// Which of the events, whose packet numbers are `packets` in rising order, to keep so that at most `limit` remain.
+use crate::timeline::Event;
+
+/// What stands in a packet.
+pub trait Numbered {
+    /// The packet's number.
+    fn packet(&self) -> u64;
+}
+
+impl Numbered for Event {
+    fn packet(&self) -> u64 {
+        self.packet.number
+    }
+}
+
+impl Numbered for u64 {
+    fn packet(&self) -> u64 {
+        *self
+    }
+}
+
+/// Which of the events, whose packet numbers are in rising order, to keep so that at most `limit` remain.
 ///
 /// First come the events of the packets in `focus`, the fault's packet first; then the first event of all; then the
 /// neighbours of the fault, near ones before far ones. The indices come back in rising order.
 #[must_use]
-pub fn excerpt(packets: &[u64], focus: &[u64], limit: usize) -> Vec<usize> {
-    if packets.len() <= limit {
-        return (0..packets.len()).collect();
+pub fn excerpt(events: &[impl Numbered], focus: &[u64], limit: usize) -> Vec<usize> {
+    if events.len() <= limit {
+        return (0..events.len()).collect();
     }
-    let fault = focus.first().map_or(0, |&packet| packets.partition_point(|&number| number < packet));
+    let fault = focus.first().map_or(0, |&packet| events.partition_point(|event| event.packet() < packet));
     let own = focus.iter().flat_map(|&packet| {
-        let start = packets.partition_point(|&number| number < packet);
-        start..packets.partition_point(|&number| number <= packet)
+        let start = events.partition_point(|event| event.packet() < packet);
+        start..events.partition_point(|event| event.packet() <= packet)
     });
     let around = (0..=limit).flat_map(|distance| [fault.checked_add(distance), fault.checked_sub(distance)]).flatten();
     let mut kept = BTreeSet::new();
-    for index in own.chain([0]).chain(around).filter(|&index| index < packets.len()) {
+    for index in own.chain([0]).chain(around).filter(|&index| index < events.len()) {
         if kept.len() == limit {
             break;
         }
@@ -33,8 +53,8 @@ mod tests {
 
     #[test]
     fn a_short_story_stays_whole() {
-        assert_eq!(excerpt(&[1, 2, 3], &[2], 3), [0, 1, 2]);
-        assert_eq!(excerpt(&[], &[2], 3), [0; 0]);
+        assert_eq!(excerpt(&[1_u64, 2, 3], &[2], 3), [0, 1, 2]);
+        assert_eq!(excerpt(&[0_u64; 0], &[2], 3), [0; 0]);
     }
 
     #[test]
@@ -45,7 +65,7 @@ mod tests {
 
     #[test]
     fn several_events_of_one_packet_stay_together() {
-        assert_eq!(excerpt(&[1, 2, 7, 7, 7, 8, 9], &[7], 4), [0, 2, 3, 4]);
+        assert_eq!(excerpt(&[1_u64, 2, 7, 7, 7, 8, 9], &[7], 4), [0, 2, 3, 4]);
     }
 
     #[test]

@@ -171,7 +171,7 @@ fn request(composer: &Composer, line: &Timeline, exchange: &timeline::Exchange) 
     let request = &exchange.request;
     let target = composer.redaction.target(&request.target);
     let host = composer.text_of(request.host.as_ref()).or_else(|| composer.sni(line));
-    let fields = [("Host", host.clone()), ("CF-Ray", request.ray.clone())];
+    let fields = [("Host", host.clone()), ("CF-Ray", composer.id_of(request.ray.as_ref()))];
     Request {
         method: composer.redaction.text(&request.method),
         url: url(line, host.unwrap_or_else(|| composer.endpoint(line.endpoint.origin)), &target),

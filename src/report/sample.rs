@@ -231,6 +231,7 @@ fn exchange(number: u32, packet: u64, target: &str, response: Option<Response>) 
             host: Some("shop.example".to_owned()),
             ray: Some("8f3b2c1d0e9a7b65-FRA".to_owned()),
             request_id: None,
+            traceparent: None,
             framing: Framing::None,
             body_bytes: 0,
             close: false,

@@ -34,7 +34,8 @@ impl Stories {
         let wanted = |leg: &Leg| match chosen {
             Chosen::Failed => failed(leg),
             Chosen::Ray(ray) => request(leg).is_some_and(|request| request.has_ray(ray)),
-            Chosen::RequestId(id) => request(leg).is_some_and(|request| request.request_id.as_ref() == Some(id)),
+            Chosen::RequestId(id) => request(leg)
+                .is_some_and(|request| [request.request_id, request.traceparent].contains(&Some(id.clone()))),
         };
         let composer = Composer { redaction, precision: precision(verdict, &[]), zone: Zone::Utc };
         let chains = Chains::new(&verdict.records).of(wanted);

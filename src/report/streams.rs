@@ -7,10 +7,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use super::alike::{Group, groups};
-use super::compose::Composer;
+use super::compose::{Composer, Told};
 use super::document::{Connection, Incident};
 use super::{Listing, View};
-use crate::timeline::{Event, Timeline};
+use crate::timeline::Timeline;
 use crate::verdict::{self, Verdict};
 
 /// Failed exchanges and connections, in the order of their first fault.
@@ -40,7 +40,7 @@ impl<'a> Incidents<'a> {
     /// The incident with this index.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<Incident> {
-        self.chosen.get(index).map(|incident| self.composer.incident(incident, &incident.timeline.story()))
+        self.chosen.get(index).map(|incident| self.composer.incident(incident, &Told::of(&incident.timeline)))
     }
 
     /// One after the other.
@@ -144,7 +144,7 @@ impl JsonSchema for Connections<'_> {
 
 /// A connection with many failed exchanges is told once, and its story forgotten after the last of them.
 struct Stories {
-    kept: HashMap<u32, Vec<Event>>,
+    kept: HashMap<u32, Told>,
     left: HashMap<u32, usize>,
 }
 
@@ -158,13 +158,13 @@ impl Stories {
         Self { kept: HashMap::new(), left }
     }
 
-    fn tell(&mut self, line: &Timeline, compose: impl FnOnce(&[Event]) -> Incident) -> Incident {
+    fn tell(&mut self, line: &Timeline, compose: impl FnOnce(&Told) -> Incident) -> Incident {
         let left = self.left.entry(line.index).or_insert(1);
         *left = left.saturating_sub(1);
         if *left > 0 {
-            return compose(self.kept.entry(line.index).or_insert_with(|| line.story()));
+            return compose(self.kept.entry(line.index).or_insert_with(|| Told::of(line)));
         }
-        compose(&self.kept.remove(&line.index).unwrap_or_else(|| line.story()))
+        compose(&self.kept.remove(&line.index).unwrap_or_else(|| Told::of(line)))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::application::Application;
-use super::stream::Piece;
+use super::stream::{Piece, What};
 use crate::timeline::{ByPeer, Mark, Peer, Timeline};
 
 /// Bytes that wait on one connection; beyond it they wait no longer.
@@ -19,42 +19,44 @@ const WAITING_PIECES: usize = 256;
 #[derive(Clone, Debug)]
 pub(super) struct Causal<A> {
     pub(super) app: A,
-    waiting: VecDeque<Waiting>,
+    /// Pieces of each stream, in its order.
+    waiting: ByPeer<VecDeque<Waiting>>,
     waiting_bytes: usize,
     /// How much of each stream was handed on, or given up.
     seen: ByPeer<u64>,
 }
 
-/// What `from` said when it had read the other stream up to `until`.
+/// What one side said when it had read the other stream up to `until`.
 #[derive(Clone, Debug)]
 struct Waiting {
-    from: Peer,
     until: u64,
-    piece: Kept,
+    at: Mark,
+    kept: Kept,
 }
 
 #[derive(Clone, Debug)]
 enum Kept {
-    Data(Box<[u8]>, Mark),
-    Gap(u64, Mark),
-    Cut(u64, Mark),
-    End(Mark),
+    Data(Box<[u8]>),
+    Gap(u64),
+    Cut(u64),
+    End,
 }
 
 impl<A: Application> Causal<A> {
     pub(super) fn new(app: A) -> Self {
-        Self { app, waiting: VecDeque::new(), waiting_bytes: 0, seen: ByPeer::default() }
+        Self { app, waiting: ByPeer::default(), waiting_bytes: 0, seen: ByPeer::default() }
     }
 
-    /// Hands on the next piece of the stream of `from`, which had read the other stream up to `until`.
-    pub(super) fn hand_on(&mut self, line: &mut Timeline, from: Peer, until: u64, piece: Piece<'_>) {
-        let queued = self.waiting.front().is_some_and(|first| first.from == from);
-        // Two sides that wait for each other would wait for ever.
-        let early = self.waiting.is_empty() && until > self.seen[from.other()];
-        if queued || early {
-            self.keep(line, from, until, piece);
+    /// Hands on the next piece of the stream of `from`.
+    #[inline]
+    pub(super) fn hand_on(&mut self, line: &mut Timeline, from: Peer, piece: Piece<'_>) {
+        let queued = !self.waiting[from].is_empty();
+        if queued || piece.until > self.seen[from.other()] {
+            self.keep(line, from, piece);
         } else {
-            self.deliver(line, from, piece);
+            self.deliver(line, from, piece.what, piece.at);
+        }
+        if !self.waiting.edge.is_empty() || !self.waiting.origin.is_empty() {
             self.release(line);
         }
     }
@@ -66,76 +68,97 @@ impl<A: Application> Causal<A> {
 
     /// Hands on everything that waits.
     pub(super) fn flush(&mut self, line: &mut Timeline) {
-        while let Some(first) = self.waiting.pop_front() {
-            self.deliver_kept(line, first);
+        while let Some(from) = self.due().or_else(|| self.oldest()) {
+            self.deliver_first(line, from);
         }
-        self.waiting_bytes = 0;
     }
 
     /// The two sides change places: the roles were told wrong.
     pub(super) fn swap(&mut self) {
         std::mem::swap(&mut self.seen.edge, &mut self.seen.origin);
-        for waiting in &mut self.waiting {
-            waiting.from = waiting.from.other();
-        }
+        std::mem::swap(&mut self.waiting.edge, &mut self.waiting.origin);
     }
 
-    fn keep(&mut self, line: &mut Timeline, from: Peer, until: u64, piece: Piece<'_>) {
-        let piece = match piece {
-            Piece::Data(bytes, start) => {
+    fn keep(&mut self, line: &mut Timeline, from: Peer, piece: Piece<'_>) {
+        let kept = match piece.what {
+            What::Data(bytes) => {
                 self.waiting_bytes = self.waiting_bytes.saturating_add(bytes.len());
-                Kept::Data(bytes.into(), start)
+                Kept::Data(bytes.into())
             }
-            Piece::Gap(len, start) => Kept::Gap(len, start),
-            Piece::Cut(len, start) => Kept::Cut(len, start),
-            Piece::End(at) => Kept::End(at),
+            What::Gap(len) => Kept::Gap(len),
+            What::Cut(len) => Kept::Cut(len),
+            What::End => Kept::End,
         };
-        self.waiting.push_back(Waiting { from, until, piece });
-        if self.waiting_bytes > WAITING_BYTES || self.waiting.len() > WAITING_PIECES {
+        self.waiting[from].push_back(Waiting { until: piece.until, at: piece.at, kept });
+        let pieces = self.waiting.edge.len().saturating_add(self.waiting.origin.len());
+        if self.waiting_bytes > WAITING_BYTES || pieces > WAITING_PIECES {
             self.flush(line);
         }
     }
 
     fn release(&mut self, line: &mut Timeline) {
-        while self.waiting.front().is_some_and(|first| first.until <= self.seen[first.from.other()]) {
-            let Some(first) = self.waiting.pop_front() else { return };
-            self.deliver_kept(line, first);
-        }
-        if self.waiting.is_empty() {
-            self.waiting_bytes = 0;
-        }
-    }
-
-    fn deliver_kept(&mut self, line: &mut Timeline, Waiting { from, piece, .. }: Waiting) {
-        match piece {
-            Kept::Data(bytes, start) => self.deliver(line, from, Piece::Data(&bytes, start)),
-            Kept::Gap(len, start) => self.deliver(line, from, Piece::Gap(len, start)),
-            Kept::Cut(len, start) => self.deliver(line, from, Piece::Cut(len, start)),
-            Kept::End(at) => self.deliver(line, from, Piece::End(at)),
+        loop {
+            let both = !self.waiting.edge.is_empty() && !self.waiting.origin.is_empty();
+            // Two sides that wait for each other would wait for ever: the older of what was sent again is missing.
+            let next = self.due().or_else(|| if both { self.oldest() } else { None });
+            let Some(from) = next else { return };
+            self.deliver_first(line, from);
         }
     }
 
-    fn deliver(&mut self, line: &mut Timeline, from: Peer, piece: Piece<'_>) {
+    /// The side whose next piece waits for nothing any more.
+    fn due(&self) -> Option<Peer> {
+        let is_due =
+            |from: &Peer| self.waiting[*from].front().is_some_and(|first| first.until <= self.seen[from.other()]);
+        [Peer::Edge, Peer::Origin].into_iter().find(is_due)
+    }
+
+    /// The side whose next piece is the first in the capture.
+    fn oldest(&self) -> Option<Peer> {
+        let number = |from: Peer| self.waiting[from].front().map(|first| (first.at.packet.number, from));
+        [number(Peer::Edge), number(Peer::Origin)]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(number, _)| *number)
+            .map(|it| it.1)
+    }
+
+    fn deliver_first(&mut self, line: &mut Timeline, from: Peer) {
+        let Some(Waiting { at, kept, .. }) = self.waiting[from].pop_front() else { return };
+        match kept {
+            Kept::Data(bytes) => {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes.len());
+                self.deliver(line, from, What::Data(&bytes), at);
+            }
+            Kept::Gap(len) => self.deliver(line, from, What::Gap(len), at),
+            Kept::Cut(len) => self.deliver(line, from, What::Cut(len), at),
+            Kept::End => self.deliver(line, from, What::End, at),
+        }
+    }
+
+    #[inline]
+    fn deliver(&mut self, line: &mut Timeline, from: Peer, what: What<'_>, at: Mark) {
         let app = &mut self.app;
         let seen = &mut self.seen[from];
-        match piece {
-            Piece::Data(bytes, start) => {
+        let total = &mut line.direction[from].bytes;
+        match what {
+            What::Data(bytes) => {
                 let len = bytes.len() as u64;
-                *seen = start.offset.saturating_add(len);
-                line.direction[from].bytes = line.direction[from].bytes.saturating_add(len);
-                app.data(line, from, bytes, start);
+                *seen = at.offset.saturating_add(len);
+                *total = total.saturating_add(len);
+                app.data(line, from, bytes, at);
             }
-            Piece::Cut(len, start) => {
-                *seen = start.offset.saturating_add(len);
-                line.direction[from].bytes = line.direction[from].bytes.saturating_add(len);
+            What::Cut(len) => {
+                *seen = at.offset.saturating_add(len);
+                *total = total.saturating_add(len);
                 line.cut_bytes = line.cut_bytes.saturating_add(len);
-                app.gap(line, from, len, start);
+                app.gap(line, from, len, at);
             }
-            Piece::Gap(len, start) => {
-                *seen = start.offset.saturating_add(len);
-                app.gap(line, from, len, start);
+            What::Gap(len) => {
+                *seen = at.offset.saturating_add(len);
+                app.gap(line, from, len, at);
             }
-            Piece::End(at) => app.end_of_stream(line, from, at),
+            What::End => app.end_of_stream(line, from, at),
         }
     }
 }

@@ -40,10 +40,19 @@ pub(super) struct Connection<A> {
     history: History,
     /// The initial sequence number of each side's SYN, or the number before its first one seen.
     initial: ByPeer<Option<SeqNumber>>,
+    /// The last late copy of the edge's SYN.
+    copied_syn: Option<PacketRef>,
     /// True until the first payload has settled who is the server, where the SYN is missing.
     roles_open: bool,
     /// True once the capture was found to begin after the connection, and the layers above know it.
     joined_late: bool,
+}
+
+/// A late copy of a SYN, which a host may answer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CopiedSyn {
+    packet: PacketRef,
+    seq: SeqNumber,
 }
 
 /// What is on its way from one side.
@@ -67,6 +76,7 @@ impl<A: Application> Connection<A> {
             analysis: Analysis::default(),
             history: History::default(),
             initial: ByPeer::default(),
+            copied_syn: None,
             roles_open,
             joined_late: false,
         }
@@ -74,7 +84,19 @@ impl<A: Application> Connection<A> {
 
     /// Forgets all but its record, which is another connection's from here on.
     pub(super) fn begin_again(&mut self, app: A, roles_open: bool) {
-        let Self { line: _, above, stream, habits, flight, analysis, history, initial, .. } = self;
+        let Self {
+            line: _,
+            above,
+            stream,
+            habits,
+            flight,
+            analysis,
+            history,
+            initial,
+            copied_syn,
+            roles_open: open,
+            joined_late,
+        } = self;
         *above = Causal::new(app);
         *stream = ByPeer::default();
         habits.edge.begin_again();
@@ -83,16 +105,33 @@ impl<A: Application> Connection<A> {
         *analysis = Analysis::default();
         *history = History::default();
         *initial = ByPeer::default();
-        self.roles_open = roles_open;
-        self.joined_late = false;
+        *copied_syn = None;
+        *open = roles_open;
+        *joined_late = false;
     }
 
     /// True where a SYN or SYN-ACK with this sequence number begins another connection on the same ports: its
-    /// number is not this one's, or this one was reset or closed.
-    pub(super) fn is_replaced_by(&self, from: Peer, segment: &Segment<'_>) -> bool {
+    /// number is not this one's, or this one was reset or closed. A late copy does not.
+    pub(super) fn is_replaced_by(&self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
         let Some(initial) = self.initial[from] else { return false };
+        if self.habits[from].is_syn_again(segment, packet) {
+            return false;
+        }
         let differs = initial != segment.seq;
         if segment.flags.ack() { differs } else { differs || self.reset() || self.finished() }
+    }
+
+    /// The late copy of this connection's SYN that a SYN-ACK answers, where a host took it for a SYN of its own.
+    pub(super) fn syn_answered_by(&self, segment: &Segment<'_>) -> Option<CopiedSyn> {
+        let (packet, seq) = (self.copied_syn?, self.initial.edge?);
+        (segment.flags.ack() && segment.ack == seq + 1).then_some(CopiedSyn { packet, seq })
+    }
+
+    /// The connection was begun by this SYN, which was counted to an earlier one.
+    pub(super) fn begun_by(&mut self, syn: CopiedSyn) {
+        self.initial.edge = Some(syn.seq);
+        self.stream.edge.begin_at(syn.seq + 1);
+        keep(&mut self.line.connect.syns, syn.packet);
     }
 
     /// True once a RST was seen, from whichever side.
@@ -138,10 +177,11 @@ impl<A: Application> Connection<A> {
         self.history.note(&mut self.line, from, segment, kind);
         if segment.flags.rst() {
             self.reset_by(from, packet, segment);
+            self.habits[from].learn_time(segment);
             return;
         }
         let later = !self.line.direction[from].rsts.is_empty() && self.habits[from].is_later(segment);
-        self.habits[from].learn(segment);
+        self.habits[from].learn(segment, packet);
         if segment.flags.syn() {
             self.synchronize(from, packet, segment);
         }
@@ -174,6 +214,7 @@ impl<A: Application> Connection<A> {
             copies.keep_rst(from, packet);
         } else if segment.flags.syn() {
             copies.keep_syn(from, packet);
+            self.copied_syn = if from == Peer::Edge { Some(packet) } else { self.copied_syn };
         }
     }
 
@@ -190,7 +231,7 @@ impl<A: Application> Connection<A> {
             let Self { line, above, stream, joined_late, .. } = self;
             let missed = stream[from].give_up_acked(last, &mut |piece| {
                 announce_late_join(line, above, joined_late);
-                above.hand_on(line, from, 0, piece);
+                above.hand_on(line, from, piece);
             });
             let direction = &mut self.line.direction[from];
             direction.missed_by_capture = direction.missed_by_capture.saturating_add(missed);
@@ -332,8 +373,8 @@ impl<A: Application> Connection<A> {
         line.direction[from].recent.push(packet.number, stream[from.other()].acked());
         let stream = &mut stream[from];
         let before = stream.high();
-        let payload = Payload { offset, bytes: segment.payload, cut, packet };
-        let arrival = stream.accept(payload, &mut |piece| above.hand_on(line, from, until, piece));
+        let payload = Payload { offset, bytes: segment.payload, cut, packet, until };
+        let arrival = stream.accept(payload, &mut |piece| above.hand_on(line, from, piece));
         let direction = &mut line.direction[from];
         direction.sent = stream.high();
         direction.reached = direction.reached.max(stream.high());
@@ -372,7 +413,8 @@ impl<A: Application> Connection<A> {
         let until = self.read_until(from, segment);
         let Self { line, above, stream, joined_late, .. } = self;
         announce_late_join(line, above, joined_late);
-        stream[from].finish_at(offset, packet, &mut |piece| above.hand_on(line, from, until, piece));
+        let fin = Payload { offset, bytes: &[], cut: 0, packet, until };
+        stream[from].finish_at(&fin, &mut |piece| above.hand_on(line, from, piece));
         let fin = Fin { packet, offset: offset.max(0) as u64, acked };
         keep(&mut self.line.direction[from].fins, fin);
         self.line.direction[from].sent = self.stream[from].high();
@@ -460,7 +502,7 @@ impl<A: Application> Connection<A> {
             let Self { line, above, stream, joined_late, .. } = self;
             let missed = stream[from].settle(packet, &mut |piece| {
                 announce_late_join(line, above, joined_late);
-                above.hand_on(line, from, 0, piece);
+                above.hand_on(line, from, piece);
             });
             line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
         }
@@ -505,7 +547,8 @@ fn start(line: &Timeline) -> Start {
     let syn_ack = !line.connect.syn_acks.is_empty();
     match (syn, syn_ack) {
         (false, false) => Start::MidStream,
-        _ if data || (syn_ack && line.connect.established()) => Start::Handshake,
+        // The ACK of a SYN-ACK tells of one, in the capture or not.
+        _ if data || line.connect.established() => Start::Handshake,
         (true, false) if !line.direction.origin.rsts.is_empty() => Start::Refused,
         (_, true) if line.closes().next().is_some() => Start::Handshake,
         (true, _) => Start::Unanswered,
@@ -571,6 +614,49 @@ mod tests {
             copy.id -= 2;
             copy.after_ms = 600;
         });
+        assert_eq!(talk.line().direction.origin.rsts[0].sender, RstSender::Claimed);
+    }
+
+    #[test]
+    fn a_late_copy_of_a_syn_opens_no_other_connection() {
+        let talk = Conversation::new().syn(Edge).but(|syn| syn.after_ms = 0).syn(Origin).ack(Edge).says(Edge, b"GET");
+        let talk = talk.says(Origin, b"200").fin(Origin).fin(Edge).ack(Origin);
+        let copy = Conversation::new().syn(Edge).but(|syn| syn.after_ms = 700);
+        let (lines, heard) = talk.followed_by(copy).hear();
+        assert_eq!((lines.len(), lines[0].copies.packets), (1, 1));
+        assert_eq!(heard, "E(GET) O(200) O. E.");
+    }
+
+    #[test]
+    fn a_copied_syn_that_a_host_answers_opens_one() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").fin(Edge).fin(Origin).ack(Edge);
+        let copy = Conversation::new().syn(Edge).syn(Origin).but(|syn_ack| syn_ack.seq = 77_000);
+        let (lines, _) = talk.followed_by(copy).hear();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((lines[1].connect.syns.len(), lines[1].connect.syn_acks.len()), (1, 1));
+        assert_eq!(lines[1].endpoint.origin.port, 80);
+    }
+
+    #[test]
+    fn an_answer_behind_a_hole_waits_for_its_question_too() {
+        let talk = Conversation::new().handshake().says(Edge, b"one").says(Origin, b"1").says(Edge, b"two");
+        let talk = talk.says(Origin, b"2").moved(6, 4);
+        let (_, heard) = talk.hear();
+        assert_eq!(heard, "E(one) O(1) E(two) O(2)");
+    }
+
+    #[test]
+    fn what_was_made_before_the_reset_is_no_carrying_on_however_late_it_is_captured() {
+        let talk = Conversation::new().handshake().says(Origin, b"once").ack(Edge).says(Origin, b"more").rst(Origin);
+        let older = |copy: &mut super::super::testing::Told| {
+            copy.after_ms = 600;
+            copy.id -= 4;
+        };
+        let newer = |copy: &mut super::super::testing::Told| {
+            copy.after_ms = 600;
+            copy.id -= 3;
+        };
+        let talk = talk.says(Origin, b"").but(older).says(Origin, b"").but(newer);
         assert_eq!(talk.line().direction.origin.rsts[0].sender, RstSender::Claimed);
     }
 

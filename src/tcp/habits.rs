@@ -1,7 +1,7 @@
 //! What the packets of one sender have in common: the measure for packets that only claim to be its own.
 
 use crate::timeline::PacketRef;
-use crate::wire::Segment;
+use crate::wire::{Segment, SeqNumber};
 
 /// Two identical segments this close together are one segment that was captured twice.
 const TWICE_NS: i64 = 2_000_000;
@@ -29,6 +29,7 @@ pub(super) struct Habits {
     steps: u32,
     leaps: u32,
     newest_timestamp: Option<u32>,
+    newest_id: Option<u16>,
     with_timestamps: u32,
     without_timestamps: u32,
     largest_window: u16,
@@ -40,6 +41,32 @@ pub(super) struct Habits {
     copies: u32,
     /// The TTL of copies that differ from their first in nothing else.
     forwarded_ttl: Option<u8>,
+    syn: Option<(Made, PacketRef)>,
+}
+
+/// What tells a segment from the same one sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Made {
+    seq: SeqNumber,
+    id: Option<u16>,
+    timestamp: Option<u32>,
+}
+
+impl Made {
+    fn of(segment: &Segment<'_>) -> Self {
+        let id = segment.ip.id.filter(|&id| id != 0);
+        Self { seq: segment.seq, id, timestamp: segment.options.timestamps().map(|timestamps| timestamps.value) }
+    }
+
+    /// True where a sender that sends it again gives it another look.
+    fn is_unique(&self) -> bool {
+        self.id.is_some() || self.timestamp.is_some()
+    }
+}
+
+/// True where a number that counts on and wraps around has passed `other`.
+fn is_newer(number: u32, other: u32) -> bool {
+    number.wrapping_sub(other).cast_signed() > 0
 }
 
 /// A segment that a copy may come of.
@@ -104,6 +131,10 @@ impl Habits {
         if has(&self.marks, mark) && self.is_copy(fingerprint, segment, packet) {
             return true;
         }
+        if segment.flags.syn() && self.is_syn_again(segment, packet) {
+            self.copies = self.copies.saturating_add(1);
+            return true;
+        }
         let seen = Seen { fingerprint, ttl: segment.ip.ttl, at: packet };
         let place = usize::from(self.oldest);
         if let Some(own) = self.marks.get_mut(place) {
@@ -115,6 +146,14 @@ impl Habits {
         }
         self.oldest = (place.wrapping_add(1) % REMEMBERED) as u8;
         false
+    }
+
+    /// True for a late copy of the sender's SYN. It begins no other connection, even where this one has been closed.
+    pub(super) fn is_syn_again(&self, segment: &Segment<'_>, packet: PacketRef) -> bool {
+        self.syn.is_some_and(|(syn, at)| {
+            let soon = packet.time.nanos_since(at.time) < COPY_NS;
+            soon && syn.is_unique() && syn == Made::of(segment)
+        })
     }
 
     #[cold]
@@ -145,29 +184,40 @@ impl Habits {
     /// True where the sender made the segment after all that were seen of it: by its timestamp, or else by its IP id.
     /// Late copies of a path that doubles packets are older.
     pub(super) fn is_later(&self, segment: &Segment<'_>) -> bool {
-        let newer = |last: u32, now: u32| now.wrapping_sub(last).cast_signed() > 0;
-        match (self.newest_timestamp, segment.options.timestamps(), self.last_id, segment.ip.id) {
-            (Some(last), Some(now), _, _) => newer(last, now.value),
-            (_, _, Some(last), Some(now)) => newer(u32::from(last) << 16, u32::from(now) << 16),
+        match (self.newest_timestamp, segment.options.timestamps(), self.newest_id, segment.ip.id) {
+            (Some(newest), Some(now), _, _) => is_newer(now.value, newest),
+            (_, _, Some(newest), Some(now)) => is_newer(u32::from(now) << 16, u32::from(newest) << 16),
             _ => true,
+        }
+    }
+
+    /// Learns of any segment when it was made: of a RST nothing else, its sender may be another.
+    #[inline]
+    pub(super) fn learn_time(&mut self, segment: &Segment<'_>) {
+        if let Some(now) = segment.options.timestamps().map(|timestamps| timestamps.value)
+            && self.newest_timestamp.is_none_or(|newest| is_newer(now, newest))
+        {
+            self.newest_timestamp = Some(now);
         }
     }
 
     /// Learns from a segment whose sender is beyond doubt: anything but a RST.
     #[inline]
-    pub(super) fn learn(&mut self, segment: &Segment<'_>) {
+    pub(super) fn learn(&mut self, segment: &Segment<'_>, packet: PacketRef) {
         match self.ttl {
             None => self.ttl = Some(segment.ip.ttl),
             Some(ttl) if ttl == segment.ip.ttl => {}
             Some(_) => self.other_ttl_count = self.other_ttl_count.saturating_add(1),
         }
         self.ttl_count = self.ttl_count.saturating_add(1);
+        self.learn_time(segment);
+        if segment.flags.syn() {
+            self.syn.get_or_insert((Made::of(segment), packet));
+        }
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         if !segment.flags.syn() {
             self.largest_window = self.largest_window.max(segment.window);
-            let timestamp = segment.options.timestamps().map(|timestamps| timestamps.value);
-            let timestamps = timestamp.is_some();
-            self.newest_timestamp = timestamp.or(self.newest_timestamp);
+            let timestamps = segment.options.timestamps().is_some();
             self.with_timestamps = self.with_timestamps.saturating_add(timestamps.into());
             self.without_timestamps = self.without_timestamps.saturating_add((!timestamps).into());
         }
@@ -184,6 +234,9 @@ impl Habits {
             }
         }
         self.last_id = Some(id);
+        if self.newest_id.is_none_or(|newest| is_newer(u32::from(id) << 16, u32::from(newest) << 16)) {
+            self.newest_id = Some(id);
+        }
     }
 
     /// The TTL or hop limit that the sender's packets have; none where they differ among themselves.

@@ -15,15 +15,24 @@ const HELD_PIECES: usize = 4096;
 const GRACE_NS: i64 = 2_000_000;
 
 /// What a stream hands on, in order.
-pub(super) enum Piece<'a> {
+pub(super) struct Piece<'a> {
+    pub(super) what: What<'a>,
+    /// Its first byte, and the packet that it came in.
+    pub(super) at: Mark,
+    /// How far its sender had read the other stream, where the capture may hold that later; else 0.
+    pub(super) until: u64,
+}
+
+/// What a piece of a stream is.
+pub(super) enum What<'a> {
     /// The next bytes.
-    Data(&'a [u8], Mark),
+    Data(&'a [u8]),
     /// The capture missed the next bytes: the other side acknowledged them.
-    Gap(u64, Mark),
+    Gap(u64),
     /// The snap length cut the next bytes off.
-    Cut(u64, Mark),
+    Cut(u64),
     /// The stream has ended.
-    End(Mark),
+    End,
 }
 
 /// What a segment was to its stream.
@@ -50,6 +59,8 @@ pub(super) struct Payload<'a> {
     pub(super) cut: u64,
     /// The packet.
     pub(super) packet: PacketRef,
+    /// How far its sender had read the other stream, where the capture may hold that later; else 0.
+    pub(super) until: u64,
 }
 
 impl Payload<'_> {
@@ -65,7 +76,7 @@ impl Payload<'_> {
             offset: self.offset.saturating_add_unsigned(count),
             bytes: self.bytes.get(usize::try_from(taken).unwrap_or(usize::MAX)..).unwrap_or_default(),
             cut: self.cut.saturating_sub(count.saturating_sub(taken)),
-            packet: self.packet,
+            ..self
         }
     }
 }
@@ -76,6 +87,7 @@ struct Held {
     bytes: Box<[u8]>,
     cut: u64,
     packet: PacketRef,
+    until: u64,
 }
 
 impl Held {
@@ -109,8 +121,8 @@ pub(super) struct Stream {
     held_bytes: usize,
     /// Bytes that came twice, with different contents.
     conflicting: u64,
-    /// Offset of the FIN.
-    fin: Option<u64>,
+    /// Offset of the FIN, and how far its sender had read the other stream.
+    fin: Option<(u64, u64)>,
     ended: bool,
     /// The first packet that acknowledged bytes which the capture does not hold yet.
     hole_acked: Option<PacketRef>,
@@ -152,7 +164,7 @@ impl Stream {
 
     /// True where an acknowledgment of `offset` covers the FIN.
     pub(super) fn covers_fin(&self, offset: i64) -> bool {
-        self.fin.is_some_and(|fin| offset > fin as i64)
+        self.fin.is_some_and(|(fin, _)| offset > fin as i64)
     }
 
     /// Names the sequence number of offset 0, once.
@@ -239,7 +251,7 @@ impl Stream {
     #[inline]
     pub(super) fn acknowledge(&mut self, offset: i64, packet: PacketRef) -> bool {
         let Ok(mut offset) = u64::try_from(offset) else { return false };
-        if let Some(fin) = self.fin
+        if let Some((fin, _)) = self.fin
             && offset == fin.saturating_add(1)
         {
             offset = fin;
@@ -254,14 +266,14 @@ impl Stream {
         true
     }
 
-    /// The FIN stands behind the byte at `offset`.
-    pub(super) fn finish_at(&mut self, offset: i64, packet: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) {
-        let Ok(offset) = u64::try_from(offset) else { return };
+    /// `fin` is an empty payload where the FIN stands.
+    pub(super) fn finish_at(&mut self, fin: &Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) {
+        let Ok(offset) = u64::try_from(fin.offset) else { return };
         if self.fin.is_none() {
-            self.fin = Some(offset);
+            self.fin = Some((offset, fin.until));
             self.high = self.high.max(offset);
         }
-        self.end_if_due(packet, hand_on);
+        self.end_if_due(fin.packet, hand_on);
     }
 
     /// Gives up holes whose bytes were acknowledged a while ago: the capture missed them. Returns how many
@@ -287,7 +299,7 @@ impl Stream {
                 break;
             }
             let packet = first.map_or(now, |(_, packet)| packet);
-            hand_on(Piece::Gap(len, Mark { packet, offset: self.next }));
+            hand_on(Piece { what: What::Gap(len), at: Mark { packet, offset: self.next }, until: 0 });
             missed = len.saturating_add(missed);
             self.next = until;
             self.high = self.high.max(until);
@@ -300,7 +312,8 @@ impl Stream {
     fn skip_hole(&mut self, hand_on: &mut impl FnMut(Piece<'_>)) {
         if let Some((&offset, first)) = self.held.first_key_value() {
             let packet = first.packet;
-            hand_on(Piece::Gap(offset.saturating_sub(self.next), Mark { packet, offset: self.next }));
+            let what = What::Gap(offset.saturating_sub(self.next));
+            hand_on(Piece { what, at: Mark { packet, offset: self.next }, until: 0 });
             self.next = offset;
             self.drain(hand_on);
         }
@@ -309,12 +322,13 @@ impl Stream {
     #[inline]
     fn deliver(&mut self, payload: Payload<'_>, hand_on: &mut impl FnMut(Piece<'_>)) {
         let Ok(offset) = u64::try_from(payload.offset) else { return };
+        let Payload { packet, until, .. } = payload;
         if !payload.bytes.is_empty() {
-            hand_on(Piece::Data(payload.bytes, Mark { packet: payload.packet, offset }));
+            hand_on(Piece { what: What::Data(payload.bytes), at: Mark { packet, offset }, until });
         }
         self.next = offset.saturating_add(payload.bytes.len() as u64);
         if payload.cut > 0 {
-            hand_on(Piece::Cut(payload.cut, Mark { packet: payload.packet, offset: self.next }));
+            hand_on(Piece { what: What::Cut(payload.cut), at: Mark { packet, offset: self.next }, until });
             self.next = self.next.saturating_add(payload.cut);
         }
         self.end_if_due(payload.packet, hand_on);
@@ -337,8 +351,8 @@ impl Stream {
             if piece.end() <= self.next {
                 continue;
             }
-            let payload =
-                Payload { offset: piece.offset as i64, bytes: &piece.bytes, cut: piece.cut, packet: piece.packet };
+            let Held { offset, ref bytes, cut, packet, until } = piece;
+            let payload = Payload { offset: offset as i64, bytes, cut, packet, until };
             self.deliver(payload.skip(self.next.saturating_sub(piece.offset)), hand_on);
         }
     }
@@ -370,14 +384,15 @@ impl Stream {
         let captured = payload.bytes.len().min(usize::try_from(len).unwrap_or(usize::MAX));
         let bytes: Box<[u8]> = payload.bytes.get(..captured).unwrap_or_default().into();
         self.held_bytes = self.held_bytes.saturating_add(bytes.len());
-        let (offset, cut) = (payload.offset as u64, len.saturating_sub(bytes.len() as u64));
-        self.held.insert(offset, Held { offset, bytes, cut, packet: payload.packet });
+        let cut = len.saturating_sub(bytes.len() as u64);
+        let Payload { offset, packet, until, .. } = payload;
+        self.held.insert(offset as u64, Held { offset: offset as u64, bytes, cut, packet, until });
     }
 
     fn end_if_due(&mut self, packet: PacketRef, hand_on: &mut impl FnMut(Piece<'_>)) {
-        if !self.ended && self.fin.is_some_and(|fin| self.next >= fin) {
+        if let Some((_, until)) = self.fin.filter(|(fin, _)| !self.ended && self.next >= *fin) {
             self.ended = true;
-            hand_on(Piece::End(Mark { packet, offset: self.next }));
+            hand_on(Piece { what: What::End, at: Mark { packet, offset: self.next }, until });
         }
     }
 }
@@ -393,10 +408,10 @@ mod tests {
 
     impl Heard {
         fn take(&mut self, piece: Piece<'_>) {
-            match piece {
-                Piece::Data(bytes, _) => self.0.push_str(std::str::from_utf8(bytes).unwrap()),
-                Piece::Gap(len, _) | Piece::Cut(len, _) => self.0.push_str(&format!("<{len}>")),
-                Piece::End(_) => self.0.push('.'),
+            match piece.what {
+                What::Data(bytes) => self.0.push_str(std::str::from_utf8(bytes).unwrap()),
+                What::Gap(len) | What::Cut(len) => self.0.push_str(&format!("<{len}>")),
+                What::End => self.0.push('.'),
             }
         }
     }
@@ -412,7 +427,7 @@ mod tests {
         stream.begin_at(first);
         let arrivals = segments.iter().enumerate().map(|(nth, (offset, bytes))| {
             let offset = stream.offset_of(first + *offset);
-            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(nth as u64) };
+            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(nth as u64), until: 0 };
             stream.accept(payload, &mut |piece| heard.take(piece))
         });
         let arrivals = arrivals.collect();
@@ -449,7 +464,7 @@ mod tests {
         let (mut stream, mut heard) = (Stream::default(), Heard::default());
         stream.begin_at(SeqNumber(0));
         for (offset, bytes) in [(0, "ab"), (5, "fg")] {
-            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(1) };
+            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(1), until: 0 };
             stream.accept(payload, &mut |piece| heard.take(piece));
         }
         assert!(stream.acknowledge(7, packet(2)));
@@ -462,7 +477,7 @@ mod tests {
     fn the_acknowledgment_of_an_unseen_fin_is_no_gap() {
         let (mut stream, mut heard) = (Stream::default(), Heard::default());
         stream.begin_at(SeqNumber(0));
-        let payload = Payload { offset: 0, bytes: b"ab", cut: 0, packet: packet(1) };
+        let payload = Payload { offset: 0, bytes: b"ab", cut: 0, packet: packet(1), until: 0 };
         stream.accept(payload, &mut |piece| heard.take(piece));
         stream.acknowledge(3, packet(2));
         assert_eq!(stream.give_up_acked(packet(9), &mut |piece| heard.take(piece)), 0);
@@ -473,9 +488,10 @@ mod tests {
     fn the_end_waits_for_the_bytes_before_it() {
         let (mut stream, mut heard) = (Stream::default(), Heard::default());
         stream.begin_at(SeqNumber(0));
-        stream.finish_at(4, packet(1), &mut |piece| heard.take(piece));
+        let fin = Payload { offset: 4, bytes: &[], cut: 0, packet: packet(1), until: 0 };
+        stream.finish_at(&fin, &mut |piece| heard.take(piece));
         for (offset, bytes) in [(2, "cd"), (0, "ab")] {
-            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(2) };
+            let payload = Payload { offset, bytes: bytes.as_bytes(), cut: 0, packet: packet(2), until: 0 };
             stream.accept(payload, &mut |piece| heard.take(piece));
         }
         assert_eq!(heard.0, "abcd.");
@@ -486,7 +502,7 @@ mod tests {
         let (mut stream, mut heard) = (Stream::default(), Heard::default());
         stream.begin_at(SeqNumber(0));
         for (offset, bytes, cut) in [(0, "ab", 8), (10, "kl", 0)] {
-            let payload = Payload { offset, bytes: bytes.as_bytes(), cut, packet: packet(1) };
+            let payload = Payload { offset, bytes: bytes.as_bytes(), cut, packet: packet(1), until: 0 };
             stream.accept(payload, &mut |piece| heard.take(piece));
         }
         assert_eq!(heard.0, "ab<8>kl");
@@ -498,8 +514,8 @@ mod tests {
         stream.begin_at(SeqNumber(0));
         let chunk = vec![b'x'; 64 * 1024];
         for nth in 0..100_i64 {
-            let payload = Payload { offset: 10 + nth * 65_536, bytes: &chunk, cut: 0, packet: packet(1) };
-            stream.accept(payload, &mut |piece| gaps += u32::from(matches!(piece, Piece::Gap(..))));
+            let payload = Payload { offset: 10 + nth * 65_536, bytes: &chunk, cut: 0, packet: packet(1), until: 0 };
+            stream.accept(payload, &mut |piece| gaps += u32::from(matches!(piece.what, What::Gap(_))));
             assert!(stream.held_bytes <= HELD_LIMIT);
         }
         assert_eq!(gaps, 1, "the hole is given up once the limit is reached");
@@ -511,7 +527,7 @@ mod tests {
         stream.begin_at(SeqNumber(0));
         // Behind a hole, every other byte: the most pieces that one stream may hold, as an attacker would send them.
         for nth in (0..HELD_PIECES as i64).rev() {
-            let payload = Payload { offset: 10 + 2 * nth, bytes: b"x", cut: 0, packet: packet(1) };
+            let payload = Payload { offset: 10 + 2 * nth, bytes: b"x", cut: 0, packet: packet(1), until: 0 };
             stream.accept(payload, &mut |_| panic!("nothing is in order"));
         }
         assert_eq!(stream.held.len(), HELD_PIECES);
@@ -555,7 +571,8 @@ mod tests {
             let (mut stream, mut heard) = (Stream::default(), Heard::default());
             stream.begin_at(SeqNumber(0));
             for (start, end) in segments {
-                let payload = Payload { offset: start as i64, bytes: &text[start..end], cut: 0, packet: packet(1) };
+                let payload =
+                    Payload { offset: start as i64, bytes: &text[start..end], cut: 0, packet: packet(1), until: 0 };
                 stream.accept(payload, &mut |piece| heard.take(piece));
             }
             assert_eq!(heard.0.as_bytes(), text, "seed {seed}");

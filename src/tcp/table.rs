@@ -15,8 +15,8 @@ use crate::timeline::{Endpoint, PacketRef, Peer, Time, Unreachable};
 use crate::wire::{IcmpError, Segment};
 
 /// How long a closed connection is kept for its stragglers: late retransmissions, resets, requests that crossed
-/// the close.
-const LINGER_NS: i64 = 10_000_000_000;
+/// the close. Its ends wait as long (Linux; RFC 9293 section 3.10.8 has twice the life of a segment).
+const LINGER_NS: i64 = 60_000_000_000;
 
 /// Closed connections that are kept at one time.
 const LINGER_LIMIT: usize = 1024;
@@ -154,9 +154,17 @@ impl<A: Application> Table<A> {
         }
         let Some(connection) = entry.open(&mut self.knocks, &mut self.spare, &app) else { return };
         let from = sender(connection, source);
-        if segment.flags.syn() && connection.is_replaced_by(from, segment) {
+        if segment.flags.syn() && connection.is_replaced_by(from, packet, segment) {
+            let begun_by = connection.syn_answered_by(segment);
             self.remove(slot, &app, records);
-            return self.open(key, packet, segment, &app, records);
+            self.open(key, packet, segment, &app, records);
+            if let (Some(syn), Some(slot)) = (begun_by, self.find(key)) {
+                let entry = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
+                if let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &mut self.spare, &app)) {
+                    connection.begun_by(syn);
+                }
+            }
+            return;
         }
         connection.segment(from, packet, segment);
         if connection.closed() && !entry.queued {

@@ -53,7 +53,7 @@ impl Records for Vec<Timeline> {
 pub(super) struct Told {
     from: Peer,
     flags: u8,
-    seq: u32,
+    pub(super) seq: u32,
     ack: u32,
     pub(super) ttl: u8,
     pub(super) id: u16,
@@ -116,6 +116,20 @@ impl Conversation {
     pub(super) fn swapped(mut self) -> Self {
         let last = self.told.len() - 1;
         self.told.swap(last - 1, last);
+        self
+    }
+
+    /// The capture holds the segment at place `from` at place `to`, and all from there on at one time.
+    pub(super) fn moved(mut self, from: usize, to: usize) -> Self {
+        let told = self.told.remove(from);
+        self.told.insert(to, told);
+        self.told.iter_mut().skip(to).for_each(|told| told.after_ms = 0);
+        self
+    }
+
+    /// The segments of another conversation come after these.
+    pub(super) fn followed_by(mut self, other: Self) -> Self {
+        self.told.extend(other.told);
         self
     }
 

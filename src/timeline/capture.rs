@@ -35,7 +35,7 @@ pub struct Capture {
     pub half_open: u64,
     /// Half-open connections of which no record was kept.
     pub given_up: GivenUp,
-    /// By server address and port.
+    /// By server address and port; at most [`MAX_ORIGINS`].
     pub origins: BTreeMap<Endpoint, OriginFacts>,
 }
 
@@ -56,7 +56,7 @@ pub struct OriginFacts {
     pub forwarded: bool,
     /// Where the capture was taken, as established connections tell.
     pub vantage: Vantage,
-    /// The origin's closes of idle connections.
+    /// The origin's closes of idle connections: the latest, at least [`KEPT_IDLE_CLOSES`] where there were so many.
     pub idle_closes: Vec<IdleClose>,
     /// Rules that responses broke and the edge took, each with the words that it took: it went on with the
     /// connection.
@@ -65,6 +65,8 @@ pub struct OriginFacts {
     pub taken_field: u64,
     /// Bytes of the largest head that it took so.
     pub taken_head: u64,
+    /// Fields of the response with the most of them that it took so.
+    pub taken_fields: u32,
     /// Longest time that a connection was idle and then answered another request, in nanoseconds.
     pub longest_reuse_ns: i64,
     /// Connections that the origin closed straight after a response that did not announce it.
@@ -138,8 +140,9 @@ impl Capture {
             self.half_open = self.half_open.saturating_add(1);
         }
         let established = matches!(line.start, Start::Handshake | Start::MidStream);
-        if established {
-            self.origins.entry(line.endpoint.origin).or_default().learn(line);
+        let origin = line.endpoint.origin;
+        if established && (self.origins.len() < MAX_ORIGINS || self.origins.contains_key(&origin)) {
+            self.origins.entry(origin).or_default().learn(line);
         }
     }
 
@@ -192,6 +195,7 @@ impl OriginFacts {
             self.taken.extend(words.take(KEPT_TAKEN.saturating_sub(self.taken.len())));
             self.taken_field = self.taken_field.max(response.largest_field);
             self.taken_head = self.taken_head.max(response.head_bytes);
+            self.taken_fields = self.taken_fields.max(response.fields);
         }
     }
 
@@ -212,6 +216,9 @@ impl OriginFacts {
         let Some(end) = last.response.as_ref().and_then(|response| response.end) else { return };
         let idle_ns = fin.packet.time.nanos_since(end.packet.time);
         if idle_ns >= IDLE_NS {
+            if self.idle_closes.len() >= 2 * KEPT_IDLE_CLOSES {
+                self.idle_closes.drain(..KEPT_IDLE_CLOSES);
+            }
             self.idle_closes.push(IdleClose { connection: line.index, packet: fin.packet, idle_ns });
         } else if last.response.as_ref().is_some_and(|response| !response.close) && !last.request.close {
             self.closed_after_response = self.closed_after_response.saturating_add(1);
@@ -273,6 +280,12 @@ pub struct Given {
     /// The protocol that it chose by ALPN, where it could be read.
     pub alpn: Option<String>,
 }
+
+/// Most servers that something is learned of: what a flood of packets can make up is more.
+pub const MAX_ORIGINS: usize = 16_384;
+
+/// Idle closes of one origin from which its timeout is told.
+pub const KEPT_IDLE_CLOSES: usize = 1_024;
 
 /// Most server names, and most certificates, of one origin that are remembered.
 pub const MAX_GIVEN: usize = 256;

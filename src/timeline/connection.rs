@@ -1,6 +1,6 @@
 //! The record of one TCP connection.
 
-use super::{ByPeer, Copies, Endpoint, Exchange, H2, PacketRef, Peer, Rst, SegmentCounts, Tls, Unsolicited};
+use super::{ByPeer, Copies, Endpoint, Exchange, GoAway, H2, PacketRef, Peer, Rst, SegmentCounts, Tls, Unsolicited};
 
 /// Everything that is known of one connection: the detectors' only input beside the [`super::Capture`].
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +147,24 @@ impl Timeline {
     /// The exchange with this number.
     #[must_use]
     pub fn exchange(&self, number: u32) -> Option<&Exchange> {
-        self.exchanges.iter().find(|exchange| exchange.number == number)
+        let nearest = self.exchanges.partition_point(|exchange| exchange.number < number);
+        self.exchanges.get(nearest).filter(|exchange| exchange.number == number)
+    }
+
+    /// The first GOAWAY of `from`.
+    #[must_use]
+    pub fn goaway(&self, from: Peer) -> Option<&GoAway> {
+        self.h2.as_ref()?.goaways.iter().find(|goaway| goaway.from == from)
+    }
+
+    /// The exchange after which the connection carries no other one, by the word of its request or response
+    /// (RFC 9112 section 9.6).
+    #[must_use]
+    pub fn announced_last(&self) -> Option<u32> {
+        let last = |exchange: &&Exchange| {
+            exchange.request.close || exchange.response.as_ref().is_some_and(|response| response.close)
+        };
+        self.exchanges.iter().find(last).map(|exchange| exchange.number)
     }
 
     /// True where every byte that `from` sent up to `offset` was acknowledged by the other peer.

@@ -34,8 +34,14 @@ pub struct Edge {
     pub header_limit: u64,
     /// Bytes of the header section.
     pub headers_limit: u64,
+    /// Fields of one response.
+    pub fields_limit: u64,
     /// Deviations that it takes without complaint.
     pub tolerates: Vec<Rule>,
+    /// Deviations that some edges of this kind take and others refuse.
+    pub perhaps: Vec<Rule>,
+    /// True where it throws away what follows the end of a response, and shows the response all the same.
+    pub takes_bytes_beyond: bool,
     /// Addresses that it connects from, where they are published.
     pub networks: Vec<Network>,
 }
@@ -73,7 +79,10 @@ impl Edge {
             idle_timeout_s: f64::INFINITY,
             header_limit: u64::MAX,
             headers_limit: u64::MAX,
+            fields_limit: u64::MAX,
             tolerates: Vec::new(),
+            perhaps: Vec::new(),
+            takes_bytes_beyond: false,
             networks: Vec::new(),
         }
     }

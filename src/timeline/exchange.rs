@@ -64,8 +64,10 @@ pub struct Request {
     pub host: Option<String>,
     /// `CF-Ray`.
     pub ray: Option<String>,
-    /// `X-Request-Id` or `traceparent`, whichever came first.
+    /// `X-Request-Id`.
     pub request_id: Option<String>,
+    /// `traceparent` (W3C Trace Context).
+    pub traceparent: Option<String>,
     /// How the body is framed.
     pub framing: Framing,
     /// Body bytes seen.
@@ -91,12 +93,19 @@ impl Request {
             host: None,
             ray: None,
             request_id: None,
+            traceparent: None,
             framing: Framing::Unknown,
             body_bytes: 0,
             close: false,
             expect_continue: false,
             cancelled: None,
         }
+    }
+
+    /// What names it across hops: `X-Request-Id`, else `traceparent`.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.request_id.as_deref().or(self.traceparent.as_deref())
     }
 
     /// True for the request with this Ray ID, with or without the data centre behind it.

@@ -76,7 +76,8 @@ struct File {
     timeouts: Timeouts,
     #[serde(default)]
     limits: Limits,
-    tolerates: Option<Tolerates>,
+    #[serde(default)]
+    tolerates: Tolerates,
     networks: Option<Networks>,
     /// Statuses of single causes.
     #[serde(default)]
@@ -99,12 +100,15 @@ struct Timeouts {
 struct Limits {
     header: Option<u64>,
     headers: Option<u64>,
+    fields: Option<u64>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Tolerates {
-    rules: Vec<String>,
+    rules: Option<Vec<String>>,
+    perhaps: Option<Vec<String>>,
+    bytes_beyond: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -124,8 +128,7 @@ impl File {
         let response_timeout_s = timeout("response", response, base.response_timeout_s)?;
         // A shortest wait that is inherited goes with the timeout that is inherited.
         let least = if response.is_some() { response_timeout_s } else { base.response_least_s };
-        let tolerates =
-            self.tolerates.map(|tolerates| tolerates.rules.iter().map(|name| rule(name)).collect()).transpose()?;
+        let Tolerates { rules: tolerates, perhaps, bytes_beyond } = self.tolerates;
         let networks = self.networks.map(|networks| networks.from.iter().map(|text| text.parse()).collect());
         if let Some(&status) = self.status.values().find(|status| !(400..600).contains(*status)) {
             return Err(ProfileError::Status(status));
@@ -143,7 +146,10 @@ impl File {
             idle_timeout_s: timeout("idle", idle, base.idle_timeout_s)?,
             header_limit: limit("header", self.limits.header, base.header_limit)?,
             headers_limit: limit("headers", self.limits.headers, base.headers_limit)?,
-            tolerates: tolerates.unwrap_or(base.tolerates),
+            fields_limit: limit("fields", self.limits.fields, base.fields_limit)?,
+            tolerates: rules(tolerates, base.tolerates)?,
+            perhaps: rules(perhaps, base.perhaps)?,
+            takes_bytes_beyond: bytes_beyond.unwrap_or(base.takes_bytes_beyond),
             networks: networks.transpose()?.unwrap_or(base.networks),
         })
     }
@@ -160,8 +166,9 @@ fn limit(key: &'static str, own: Option<u64>, inherited: u64) -> Result<u64, Pro
     if own == Some(0) { Err(ProfileError::Limit(key)) } else { Ok(own.unwrap_or(inherited)) }
 }
 
-fn rule(name: &str) -> Result<Rule, ProfileError> {
-    Rule::named(name).ok_or_else(|| ProfileError::Rule(name.to_owned()))
+fn rules(own: Option<Vec<String>>, inherited: Vec<Rule>) -> Result<Vec<Rule>, ProfileError> {
+    let Some(names) = own else { return Ok(inherited) };
+    names.into_iter().map(|name| Rule::named(&name).ok_or(ProfileError::Rule(name))).collect()
 }
 
 /// The parser draws the place under the line; a message on standard error has one line.
@@ -183,6 +190,7 @@ mod tests {
             assert!(timeouts.iter().all(|seconds| seconds.is_finite()), "{name}: {timeouts:?}");
             assert!(edge.response_least_s <= edge.response_timeout_s && edge.response_timeout_s.is_finite(), "{name}");
             assert!(edge.header_limit <= edge.headers_limit && edge.headers_limit < u64::MAX, "{name}");
+            assert!(!edge.tolerates.iter().any(|rule| edge.perhaps.contains(rule)), "{name}");
         }
         assert_eq!(Edge::built_in("teapot"), None);
     }
@@ -210,6 +218,7 @@ mod tests {
             headers = 8192
             [tolerates]
             rules = ['field-no-colon']
+            bytes-beyond = true
             [networks]
             from = ['10.1.0.0/16']
             [status]
@@ -220,6 +229,8 @@ mod tests {
         assert_eq!((edge.response_timeout_s, edge.response_least_s), (30.0, 30.0));
         assert_eq!((edge.headers_limit, edge.header_limit), (8192, cloudflare.header_limit));
         assert_eq!(edge.tolerates, [Rule::FieldNoColon]);
+        assert_eq!((&edge.perhaps, edge.fields_limit), (&cloudflare.perhaps, cloudflare.fields_limit));
+        assert!(edge.takes_bytes_beyond && !cloudflare.takes_bytes_beyond);
         assert_eq!(edge.connect_timeout_s, cloudflare.connect_timeout_s);
         assert_eq!(edge.statuses, Statuses::Cloudflare);
         assert_eq!(edge.status_of["keepalive-race"], 503);

@@ -167,6 +167,8 @@ pub struct ServerHello {
 pub struct TlsVersion(pub u16);
 
 impl TlsVersion {
+    /// SSL 2.0, as its hellos number it.
+    pub const SSL_2: Self = Self(0x0002);
     /// SSL 3.0.
     pub const SSL_3: Self = Self(0x0300);
     /// TLS 1.0.
@@ -182,6 +184,7 @@ impl TlsVersion {
 impl fmt::Display for TlsVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            0x0002 => f.write_str("SSL 2.0"),
             0x0300 => f.write_str("SSL 3.0"),
             0x0301 => f.write_str("1.0"),
             0x0302 => f.write_str("1.1"),

@@ -131,10 +131,11 @@ impl Handshake {
         self.offer = Some(offer);
     }
 
-    /// The origin's hello in the record format of SSL 2.0.
+    /// The origin's hello in the record format of SSL 2.0. The rest of the connection is not read: nothing is missing
+    /// from its handshake that anyone could name.
     pub(super) fn ssl2_server_hello(&mut self, tls: &mut Tls, packet: PacketRef) {
-        tls.server_hello = Some(ServerHello { packet, version: TlsVersion(2), ..ServerHello::default() });
-        tls.phase = tls.phase.max(HandshakePhase::ServerHello);
+        tls.server_hello = Some(ServerHello { packet, version: TlsVersion::SSL_2, ..ServerHello::default() });
+        tls.phase = HandshakePhase::Established;
         self.damaged = true;
     }
 

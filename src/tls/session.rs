@@ -14,7 +14,8 @@ use super::record::{Body, ContentType, Found, HEADER_LEN, Input, Interest, Recor
 use super::trust::TrustAnchors;
 use crate::tcp::Application;
 use crate::timeline::{
-    ByPeer, CutRecord, HandshakeMessage, HandshakePhase, Mark, NotTls, PacketRef, Peer, Response, Spoken, Timeline, Tls,
+    ByPeer, CutRecord, HandshakeMessage, HandshakePhase, Mark, NotTls, PacketRef, Peer, Response, Spoken, Timeline,
+    Tls, TlsVersion,
 };
 
 /// The TLS layer of one connection.
@@ -121,7 +122,9 @@ impl Session {
             }
             self.tell_missing(line, from, plain);
         }
-        if let Some(foreign) = self.side.origin.records.foreign_bytes() {
+        // The records of SSL 2.0 behind its hello have a header of their own.
+        let ssl2 = facts(line).server_hello.as_ref().is_some_and(|hello| hello.version == TlsVersion::SSL_2);
+        if let Some(foreign) = self.side.origin.records.foreign_bytes().filter(|_| !ssl2) {
             not_tls(line, Peer::Origin, foreign.at, &foreign.bytes);
         }
         let cut = self.side.origin.records.open_record().filter(|_| !self.side.origin.torn);

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::detect::Scope;
-use crate::timeline::{Exchange, Peer, Time, Timeline};
+use crate::timeline::{Exchange, Peer, Request, Time, Timeline};
 
 /// Requests that began before an inner one and are looked at to find its outer one.
 const LOOK_BACK: usize = 256;
@@ -62,7 +62,7 @@ impl Leg {
     fn ids(&self) -> Ids<'_> {
         let request = self.exchange().map(|exchange| &exchange.request);
         let ray = request.and_then(|request| request.ray.as_deref());
-        let id = request.and_then(|request| request.request_id.as_deref());
+        let id = request.and_then(Request::id);
         Ids { ray: ray.and_then(|ray| ray.split('-').next()), request: id.map(trace_id) }
     }
 

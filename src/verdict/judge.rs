@@ -1,5 +1,6 @@
 //! The choice of the root cause: of all that the detectors found on one failed exchange, the first fault wins.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::{Alternative, Catalogue, Entry, Incident};
@@ -21,30 +22,25 @@ pub fn judge(line: &Rc<Timeline>, capture: &Capture, edge: &Edge) -> Vec<Inciden
         .flat_map(|detector| (detector.detect)(&case))
         .filter_map(|finding| Some(Candidate { entry: Catalogue::built_in().entry(finding.cause.0)?, finding }))
         .collect();
-    let mut incidents = Vec::new();
-    for scope in scopes(&candidates) {
-        let (of_scope, rest) = candidates.into_iter().partition(|candidate| candidate.finding.scope == scope);
-        candidates = rest;
-        if let Some((root, also)) = choose(of_scope) {
-            incidents.push(incident(line, edge, root, also));
-        }
+    if let Some(first) = failed_as_a_whole(&candidates) {
+        candidates.retain(|candidate| candidate.finding.scope == first);
     }
+    let mut scopes: BTreeMap<Scope, Vec<Candidate>> = BTreeMap::new();
+    for candidate in candidates {
+        scopes.entry(candidate.finding.scope).or_default().push(candidate);
+    }
+    let chosen = scopes.into_values().filter_map(choose);
+    let mut incidents: Vec<Incident> = chosen.map(|(root, also)| incident(line, edge, root, also)).collect();
     incidents.sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
     incidents
 }
 
-/// What failed. A connection that failed as a whole failed each exchange that it carried: whichever fault came
-/// first stands for all.
-fn scopes(candidates: &[Candidate]) -> Vec<Scope> {
-    let first = candidates.iter().min_by_key(|candidate| (candidate.finding.at.number, candidate.finding.scope));
+/// A connection that failed as a whole failed each exchange that it carried: whichever fault came first stands for
+/// all.
+fn failed_as_a_whole(candidates: &[Candidate]) -> Option<Scope> {
+    let first = candidates.iter().min_by_key(|candidate| (candidate.finding.at.number, candidate.finding.scope))?;
     let whole = candidates.iter().any(|candidate| candidate.finding.scope == Scope::Connection);
-    let mut scopes: Vec<Scope> = match first {
-        Some(first) if whole => vec![first.finding.scope],
-        _ => candidates.iter().map(|candidate| candidate.finding.scope).collect(),
-    };
-    scopes.sort_unstable();
-    scopes.dedup();
-    scopes
+    whole.then_some(first.finding.scope)
 }
 
 /// The root cause, and what lost against it: a finding that another one explains is a consequence; of the

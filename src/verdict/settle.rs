@@ -22,7 +22,7 @@ const WAITS: [&str; 2] = ["response-timeout", "stalled-response"];
 #[must_use]
 pub fn proxy_behind(edge: &Edge) -> Edge {
     let limits = Edge { header_limit: LEAST_HEADER, headers_limit: LEAST_HEADER, ..edge.clone() };
-    Edge { tolerates: Vec::new(), ..limits }.with_response_timeout(LEAST_PATIENCE_S)
+    Edge { tolerates: Vec::new(), perhaps: Vec::new(), ..limits }.with_response_timeout(LEAST_PATIENCE_S)
 }
 
 /// The hops that failed by the word of their proxy only: it answered 5xx, or let its own client wait, and nothing
@@ -97,7 +97,7 @@ fn is_gateway_error(leg: &Leg) -> bool {
 fn made_good(hops: &[Leg]) -> bool {
     let [top, .., deepest] = hops else { return false };
     let answered = top.status().is_some_and(|status| status < 500);
-    let name = |exchange: &Exchange| exchange.request.ray.clone().or_else(|| exchange.request.request_id.clone());
+    let name = |exchange: &Exchange| exchange.request.ray.clone().or_else(|| exchange.request.id().map(str::to_owned));
     let (outer, inner) = (top.exchange().and_then(name), deepest.exchange().and_then(name));
     answered && outer.is_some() && outer == inner
 }

@@ -107,7 +107,7 @@ impl Decoder {
 fn decoded(outcome: Result<Outcome<'_>, Reason>) -> Decoded<'_> {
     match outcome {
         Ok(Outcome::Tcp(segment)) => Decoded::Tcp(segment),
-        Ok(Outcome::Icmp(error)) => Decoded::Icmp(error),
+        Ok(Outcome::Icmp(error, _)) => Decoded::Icmp(error),
         Ok(Outcome::Fragment(_)) => Decoded::Other(Reason::TooDeep),
         Err(reason) => Decoded::Other(reason),
     }
@@ -147,8 +147,10 @@ mod tests {
     fn captures_hold_as_many_segments_as_tshark_counts() {
         let expected = [
             ("4in6.pcap", 1),
+            ("ayiya3.pcap", 21),
             ("fragmented-4.pcap", 3),
             ("geneve-many-options.pcap", 10),
+            ("gre-aruba-amsdu.pcap", 1),
             ("gre-over-udp-4754.pcap", 10),
             ("gre-sample.pcap", 22),
             ("ip6-hoa-tcp-good-chksum.pcap", 1),

@@ -1,9 +1,10 @@
-//! GRE (RFC 2784, RFC 2890), its use by PPTP (RFC 2637), and ERSPAN (draft-foschiano-erspan) in it.
+//! GRE (RFC 2784, RFC 2890), its use by PPTP (RFC 2637) and by Aruba's access points, and ERSPAN
+//! (draft-foschiano-erspan) in it.
 
 use super::decoder::Reason;
-use super::link;
 use super::view::View;
 use super::walk::{Layer, Step};
+use super::{link, wlan};
 
 /// flags and version (2), protocol type (2), then what the flags name
 ///
@@ -26,6 +27,7 @@ pub(super) fn tunnel(at: View<'_>) -> Result<Step<'_>, Reason> {
         ERSPAN if flags & SEQUENCE == 0 => link::ethernet(payload),
         ERSPAN => link::ethernet(payload.skip(8)?),
         ERSPAN_3 => erspan_3(payload),
+        protocol if ARUBA.contains(&protocol) => wlan::frame(payload),
         protocol => Ok(Step(Layer::Ether(protocol), payload)),
     }
 }
@@ -62,6 +64,8 @@ const PPP: u16 = 0x880b;
 /// ERSPAN I, and II where there is a sequence number.
 const ERSPAN: u16 = 0x88be;
 const ERSPAN_3: u16 = 0x22eb;
+/// 802.11 frames; the number of the tunnel is part of it.
+const ARUBA: std::ops::RangeInclusive<u16> = 0x8200..=0x837f;
 
 #[cfg(test)]
 mod tests {

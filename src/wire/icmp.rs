@@ -43,9 +43,11 @@ pub struct Quoted {
 
 /// type (1), code (1), checksum (2), unused or MTU (4), then the packet that is complained of
 ///
+/// With the error comes what the quoted segment held behind its header.
+///
 /// # Errors
 /// The message is no error about TCP, or not whole.
-pub(super) fn error(ip: Ip, protocol: u8, at: View<'_>) -> Result<IcmpError, Reason> {
+pub(super) fn error(ip: Ip, protocol: u8, at: View<'_>) -> Result<(IcmpError, &[u8]), Reason> {
     let (&[kind, code, _, _, m0, m1, m2, m3], rest) = at.header()?;
     let v6 = protocol == ip::ICMPV6;
     let mtu = match (v6, kind, code) {
@@ -57,11 +59,12 @@ pub(super) fn error(ip: Ip, protocol: u8, at: View<'_>) -> Result<IcmpError, Rea
     };
     // Routers of old leave the field 0 (RFC 1191 section 5).
     let mtu = (mtu > 0).then_some(mtu);
-    Ok(IcmpError { ip, v6, kind, code, mtu, quoted: quoted(rest.bytes)? })
+    let (quoted, payload) = quoted(rest.bytes)?;
+    Ok((IcmpError { ip, v6, kind, code, mtu, quoted }, payload))
 }
 
 /// What is quoted is cut on purpose: 8 bytes behind the IP header are enough.
-fn quoted(packet: &[u8]) -> Result<Quoted, Reason> {
+fn quoted(packet: &[u8]) -> Result<(Quoted, &[u8]), Reason> {
     let (quote, _) = LaxIpSlice::from_slice(packet).map_err(|_| Reason::Malformed)?;
     let later_fragment = quote.ipv4().is_some_and(|ipv4| ipv4.header().fragments_offset().value() > 0);
     if quote.payload_ip_number().0 != ip::TCP || later_fragment {
@@ -69,13 +72,15 @@ fn quoted(packet: &[u8]) -> Result<Quoted, Reason> {
     }
     let payload = quote.payload().payload;
     let (&[s0, s1, d0, d1, q0, q1, q2, q3], _) = payload.split_first_chunk().ok_or(Reason::Cut)?;
-    Ok(Quoted {
+    let quoted = Quoted {
         source: quote.source_addr(),
         source_port: u16::from_be_bytes([s0, s1]),
         destination: quote.destination_addr(),
         destination_port: u16::from_be_bytes([d0, d1]),
         seq: SeqNumber(u32::from_be_bytes([q0, q1, q2, q3])),
-    })
+    };
+    let header = payload.get(12).map_or(0, |byte| usize::from(byte >> 4) * 4).max(20);
+    Ok((quoted, payload.get(header..).unwrap_or_default()))
 }
 
 const UNREACHABLE: u8 = 3;

@@ -139,7 +139,7 @@ fn nflog(at: View<'_>) -> Result<Step<'_>, Reason> {
 }
 
 /// DSAP (1), SSAP (1), control (1), organization (3), EtherType (2): RFC 1042
-fn snap(at: View<'_>) -> Result<Step<'_>, Reason> {
+pub(super) fn snap(at: View<'_>) -> Result<Step<'_>, Reason> {
     match at.header::<8>() {
         Ok((&[0xaa, 0xaa, 0x03, 0, 0, 0, high, low], at)) => {
             Ok(Step(Layer::Ether(u16::from_be_bytes([high, low])), at))

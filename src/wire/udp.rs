@@ -1,22 +1,29 @@
-//! Tunnels in UDP: VXLAN (RFC 7348), Geneve (RFC 8926), GRE (RFC 8086) and GTP-U (3GPP TS 29.281).
+//! Tunnels in UDP: VXLAN (RFC 7348), Geneve (RFC 8926), GRE (RFC 8086), GTP-U (3GPP TS 29.281), Teredo (RFC 4380) and
+//! AYIYA (draft-massar-v6ops-ayiya).
 
 use super::decoder::Reason;
 use super::link::TRANSPARENT_ETHERNET;
 use super::view::View;
 use super::walk::{Layer, Step};
-use super::{gre, link};
+use super::{gre, ip, link};
 
 /// source port (2), destination port (2), length (2), checksum (2)
 ///
 /// # Errors
 /// The datagram holds no tunnel.
 pub(super) fn tunnel(at: View<'_>) -> Result<Step<'_>, Reason> {
-    let (&[_, _, p0, p1, l0, l1, _, _], payload) = at.header()?;
+    let (&[s0, s1, p0, p1, l0, l1, _, _], payload) = at.header()?;
     // 0 is the length of a jumbogram.
     let payload = match usize::from(u16::from_be_bytes([l0, l1])) {
         0 => payload,
         len => payload.limit(len.checked_sub(8).ok_or(Reason::Malformed)?),
     };
+    // What a server of the last two sends back comes from its port.
+    match (u16::from_be_bytes([p0, p1]), u16::from_be_bytes([s0, s1])) {
+        (TEREDO, _) | (_, TEREDO) => return teredo(payload),
+        (AYIYA, _) | (_, AYIYA) => return ayiya(payload),
+        _ => {}
+    }
     match u16::from_be_bytes([p0, p1]) {
         VXLAN | VXLAN_LINUX => vxlan(payload),
         GENEVE => geneve(payload),
@@ -74,6 +81,36 @@ fn gtp_u(at: View<'_>) -> Result<Step<'_>, Reason> {
     Err(Reason::TooDeep)
 }
 
+/// IPv6, behind an authentication (client and key with their lengths, nonce (8), confirmation (1)) and the origin of
+/// the packet (port (2), address (4)), where they are: RFC 4380 section 5.1.1
+fn teredo(at: View<'_>) -> Result<Step<'_>, Reason> {
+    let mut rest = at;
+    if let Ok((&[0, 1, client, key], behind)) = rest.header() {
+        rest = behind.skip(usize::from(client).saturating_add(key.into()).saturating_add(9))?;
+    }
+    if let Ok((&[0, 0], behind)) = rest.header() {
+        rest = behind.skip(6)?;
+    }
+    match rest.bytes.first().map(|first| first >> 4) {
+        Some(6) => Ok(Step(Layer::Ip, rest)),
+        _ => Err(Reason::NotTcp),
+    }
+}
+
+/// lengths of identity and signature (2, each with its type), method and operation (1), next header (1), time (4)
+fn ayiya(at: View<'_>) -> Result<Step<'_>, Reason> {
+    let (&[identity, signature, operation, next, ..], rest) = at.header::<8>()?;
+    let identity = 1_usize.checked_shl((identity >> 4).into()).ok_or(Reason::Malformed)?;
+    let rest = rest.skip(identity.saturating_add(usize::from(signature >> 4) * 4))?;
+    match (operation & 0x0f, next) {
+        (AYIYA_FORWARD, ip::IPV4 | ip::IPV6) => Ok(Step(Layer::Ip, rest)),
+        _ => Err(Reason::NotTcp),
+    }
+}
+
+const TEREDO: u16 = 3544;
+const AYIYA: u16 = 5072;
+const AYIYA_FORWARD: u8 = 1;
 const VXLAN: u16 = 4789;
 /// What Linux used before the port was assigned; Flannel still does.
 const VXLAN_LINUX: u16 = 8472;
@@ -141,6 +178,38 @@ mod tests {
         assert_eq!(payload(LinkType::RAW, &udp4(2152, &echo)), Err(Reason::NotTcp));
         let endless = [0x34, 255, 0, 5, 0, 0, 0, 7, 0, 0, 0, 0xc0, 0];
         assert_eq!(payload(LinkType::RAW, &udp4(2152, &endless)), Err(Reason::Malformed));
+    }
+
+    /// The same datagram in the other direction.
+    fn back(mut datagram: Vec<u8>) -> Vec<u8> {
+        datagram[20..24].rotate_left(2);
+        datagram
+    }
+
+    #[test]
+    fn teredo_with_and_without_authentication_and_origin() {
+        let authentication = [&[0, 1, 2, 3][..], &[7; 5], &[0; 9]].concat();
+        let origin = [0, 0, 0x12, 0x34, 1, 2, 3, 4];
+        for before in [vec![], authentication.clone(), origin.to_vec(), [&authentication[..], &origin].concat()] {
+            let tunnel = udp4(3544, &[before, tcp6(b"six")].concat());
+            assert_eq!(payload(LinkType::RAW, &tunnel), Ok(b"six".to_vec()));
+            assert_eq!(payload(LinkType::RAW, &back(tunnel)), Ok(b"six".to_vec()));
+        }
+        for hostile in [&[][..], &[0, 1, 255, 255], &[0, 0, 1], &[0x45; 40]] {
+            assert!(payload(LinkType::RAW, &udp4(3544, hostile)).is_err(), "{hostile:x?}");
+        }
+    }
+
+    #[test]
+    fn ayiya_with_an_identity_and_a_signature() {
+        let head = [0x41, 0x52, 0x11, 41, 0, 0, 0, 0];
+        let tunnel = udp4(5072, &[&head[..], &[9; 16], &[8; 20], &tcp6(b"six")].concat());
+        assert_eq!(payload(LinkType::RAW, &tunnel), Ok(b"six".to_vec()));
+        assert_eq!(payload(LinkType::RAW, &back(tunnel)), Ok(b"six".to_vec()));
+        let keep_alive = [&[0x41, 0x52, 0x10, 59, 0, 0, 0, 0][..], &[9; 36]].concat();
+        assert_eq!(payload(LinkType::RAW, &udp4(5072, &keep_alive)), Err(Reason::NotTcp));
+        let endless = [0xf1, 0xf2, 0x11, 41, 0, 0, 0, 0];
+        assert_eq!(payload(LinkType::RAW, &udp4(5072, &endless)), Err(Reason::Malformed));
     }
 
     #[test]

@@ -33,7 +33,8 @@ pub(super) struct Step<'a>(pub(super) Layer<'a>, pub(super) View<'a>);
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome<'a> {
     Tcp(Segment<'a>),
-    Icmp(IcmpError),
+    /// The error, and what it quotes behind the TCP header.
+    Icmp(IcmpError, &'a [u8]),
     Fragment(Fragment<'a>),
 }
 
@@ -50,7 +51,9 @@ pub(super) fn walk<'a>(mut layer: Layer<'a>, mut at: View<'a>) -> Result<Outcome
             Layer::Ip => ip::header(at)?,
             Layer::Payload(ip, protocol) => match protocol {
                 ip::TCP => return tcp::segment(ip, at).map(Outcome::Tcp),
-                ip::ICMP | ip::ICMPV6 => return icmp::error(ip, protocol, at).map(Outcome::Icmp),
+                ip::ICMP | ip::ICMPV6 => {
+                    return icmp::error(ip, protocol, at).map(|(error, quoted)| Outcome::Icmp(error, quoted));
+                }
                 ip::IPV4 | ip::IPV6 => Step(Layer::Ip, at),
                 ip::UDP => udp::tunnel(at)?,
                 ip::GRE => gre::tunnel(at)?,

@@ -3,7 +3,7 @@
 
     python3 testdata/http1/edges.py        writes edges.txt beside it
 
-Both run on the loopback interface with their defaults but for timeouts; Debian's packages nginx-light and haproxy do.
+Both run on the loopback interface with their defaults but for timeouts and threads (connections are pooled by thread); Debian's packages nginx-light and haproxy do.
 """
 import os, re, shutil, socket, subprocess, sys, tempfile, threading, time
 
@@ -31,6 +31,7 @@ http {{
 HAPROXY = """
 global
   log 127.0.0.1:9 local0
+  nbthread 1
 defaults
   mode http
   timeout connect 5s
@@ -201,6 +202,13 @@ def rules(rows, taken):
         yield rule, "differs" if len(votes) != 1 else "takes" if votes == {True} else "refuses"
 
 
+def beyond(rows, taken):
+    """What the edges do with bytes that follow the end of a response."""
+    rows = [row for row in rows if row.verdict == "unsolicited-response"]
+    votes = {taken[row.name, edge] for row in rows for edge in ("nginx", "haproxy")}
+    return "takes" if votes == {True} else "differs"
+
+
 def main():
     missing = [edge for edge in ("nginx", "haproxy") if not shutil.which(edge)]
     if missing:
@@ -224,6 +232,7 @@ def main():
             process.wait()
     lines += ["", "# What they do with responses that break one rule alone: each of them takes it, none does, or they differ.", ""]
     lines += [f"rule {rule} {word}" for rule, word in rules(rows, taken)]
+    lines += ["", "# The same of bytes that follow the end of a response.", "", f"beyond {beyond(rows, taken)}"]
     with open(os.path.join(HERE, "edges.txt"), "w") as out:
         out.write("\n".join(lines) + "\n")
 

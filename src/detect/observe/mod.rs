@@ -23,13 +23,16 @@ pub struct Sight<'a> {
     pub line: &'a Timeline,
     /// The edge that is assumed.
     pub edge: &'a Edge,
-    /// What of it is an incident already.
+    /// What of it is an incident already, sorted.
     pub failed: &'a [Scope],
 }
 
 impl Sight<'_> {
-    fn failed(&self, exchange: u32) -> bool {
-        self.failed.contains(&Scope::Connection) || self.failed.contains(&Scope::Exchange(exchange))
+    /// True where this exchange is an incident.
+    #[must_use]
+    pub fn failed(&self, exchange: u32) -> bool {
+        let failed = |scope| self.failed.binary_search(&scope).is_ok();
+        failed(Scope::Connection) || failed(Scope::Exchange(exchange))
     }
 }
 
@@ -46,6 +49,7 @@ impl Default for Watchers {
     fn default() -> Self {
         Self(vec![
             Box::<exchanges::ClientAbort>::default(),
+            Box::<exchanges::AfterClose>::default(),
             Box::<exchanges::OriginError>::default(),
             Box::<exchanges::SlowResponse>::default(),
             Box::<exchanges::LimitNear>::default(),

@@ -65,6 +65,12 @@ impl Body {
         }
     }
 
+    /// True where no byte of it says that it is complete: the sender's close does, or nothing since its framing was
+    /// lost.
+    pub(super) fn is_endless(&self) -> bool {
+        matches!(self, Self::UntilClose) || self.lost()
+    }
+
     /// True where chunk framing was lost: what follows cannot be told.
     pub(super) fn lost(&self) -> bool {
         matches!(self, Self::Chunked(chunks) if chunks.broken())

@@ -82,7 +82,7 @@ fn see(request: &mut Request, field: &fields::Field<'_>) {
                 has_member(field.value, "close") || (request.close && !has_member(field.value, "keep-alive"));
         }
         11 if field.is("traceparent") => {
-            request.request_id.get_or_insert_with(|| text(field.value));
+            request.traceparent.get_or_insert_with(|| text(field.value));
         }
         12 if field.is("x-request-id") => {
             request.request_id.get_or_insert_with(|| text(field.value));

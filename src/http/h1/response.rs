@@ -69,11 +69,20 @@ pub(super) fn read(head: &[u8], places: &Places, response: &mut Response) -> Hea
 pub(super) fn read_cut(head: &[u8], len: u64, places: &Places, response: &mut Response) {
     let whole = memchr::memrchr(b'\n', head).map_or(0, |end| end.saturating_add(1));
     let (lines, rest) = head.split_at_checked(whole).unwrap_or((head, &[]));
+    // Where CR alone ends the lines, no LF ever comes.
+    let bare =
+        memchr::memchr_iter(b'\r', rest).find(|at| rest.get(at.saturating_add(1)).is_some_and(|&it| it != b'\n'));
+    if !lines.is_empty() {
+        read(lines, places, response);
+        response.head_bytes = len;
+    }
+    if let Some(at) = bare {
+        let from = whole.saturating_add(at);
+        note(response, Rule::BareCarriageReturn, from as u64, places.mark(from as u64), rest);
+    }
     if lines.is_empty() {
         return;
     }
-    read(lines, places, response);
-    response.head_bytes = len;
     let cut = len.saturating_sub(lines.len() as u64);
     if cut > response.largest_field {
         response.largest_field = cut;

@@ -131,6 +131,14 @@ impl Responses {
                 }
                 taken
             }
+            State::Body(owner, body) if body.is_endless() && is_next_response(line, pairing, bytes) => {
+                // The edge took the message for complete and went on, and so did the origin.
+                if let Some(response) = record(line, *owner) {
+                    response.end = Some(response.latest);
+                }
+                self.state = State::Between;
+                self.begin(line, pairing, bytes, start)
+            }
             State::Body(..) => self.body(line, bytes, start),
             State::Unsolicited if pairing.waiting() && !pairing.waits_unseen(line) => {
                 self.state = State::Between;
@@ -421,6 +429,11 @@ impl Responses {
         let start = exchange.interim.last().map_or(first, |interim| interim.at);
         exchange.response = Some(Response { deviations: broke, ..Response::begun(start) });
     }
+}
+
+/// True where a request waits that the origin had received, and `bytes` begin like its response.
+fn is_next_response(line: &Timeline, pairing: &Pairing, bytes: &[u8]) -> bool {
+    bytes.starts_with(b"HTTP/1.") && pairing.waiting() && !pairing.waits_unseen(line)
 }
 
 /// What follows a break that nothing mends is quoted with it.

@@ -113,6 +113,7 @@ impl Http2 {
         request.host = head.authority.or(head.host);
         request.ray = head.ray;
         request.request_id = head.request_id;
+        request.traceparent = head.traceparent;
         request.expect_continue = head.expect_continue;
         if method == Method::Unknown {
             exchanges::obscure(line, opening.stream);

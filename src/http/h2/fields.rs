@@ -17,6 +17,7 @@ pub(super) struct RequestHead {
     pub(super) host: Option<String>,
     pub(super) ray: Option<String>,
     pub(super) request_id: Option<String>,
+    pub(super) traceparent: Option<String>,
     pub(super) content_length: Option<u64>,
     pub(super) expect_continue: bool,
     /// At least one field was in a table entry that the capture never showed.
@@ -39,7 +40,8 @@ impl RequestHead {
             b":authority" => keep(&mut self.authority, value),
             b"host" => keep(&mut self.host, value),
             b"cf-ray" => keep(&mut self.ray, value),
-            b"x-request-id" | b"traceparent" => keep(&mut self.request_id, value),
+            b"x-request-id" => keep(&mut self.request_id, value),
+            b"traceparent" => keep(&mut self.traceparent, value),
             b"content-length" => self.content_length = decimal(value),
             b"expect" => self.expect_continue |= value.eq_ignore_ascii_case(b"100-continue"),
             _ => {}
@@ -457,7 +459,7 @@ mod tests {
         }
         assert_eq!(head.method.as_deref(), Some("POST"));
         assert_eq!(head.authority.as_deref(), Some("shop.example"));
-        assert_eq!(head.request_id.as_deref(), Some("00-1"));
+        assert_eq!(head.traceparent.as_deref(), Some("00-1"));
         assert_eq!((head.content_length, head.expect_continue), (Some(7), true));
     }
 }

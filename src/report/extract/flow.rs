@@ -1,9 +1,11 @@
 //! One connection of which packets are chosen: all of a short one; of a long one its beginning, and what surrounds
 //! the packets that matter.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::timeline::{Peer, Timeline};
+use super::clear::{Clear, Place, Visible};
+use crate::timeline::{Endpoint, Peer, Timeline};
+use crate::wire::Segment;
 
 /// A connection while its packets go by.
 pub(super) struct Flow {
@@ -16,7 +18,12 @@ pub(super) struct Flow {
     /// Packets that are still taken because of the one in focus before them.
     after: usize,
     /// The latest packets that were not taken.
-    recent: VecDeque<u64>,
+    recent: VecDeque<(u64, Option<Place>)>,
+    edge: Endpoint,
+    /// What may be seen of payloads; none where that is nothing.
+    clear: Option<Clear>,
+    /// Where the payloads of those packets belong that were taken.
+    places: BTreeMap<u64, Place>,
 }
 
 impl Flow {
@@ -31,6 +38,9 @@ impl Flow {
             seen: 0,
             after: 0,
             recent: VecDeque::new(),
+            edge: line.endpoint[Peer::Edge],
+            clear: shows_payload(line).then(Clear::new),
+            places: BTreeMap::new(),
         }
     }
 
@@ -39,29 +49,61 @@ impl Flow {
         (self.first..=self.last).contains(&number)
     }
 
+    /// True for its last packet.
+    pub(super) fn ends_with(&self, number: u64) -> bool {
+        number == self.last
+    }
+
     /// More packets that matter.
     pub(super) fn add(&mut self, focus: &[u64]) {
         self.focus.extend(focus);
     }
 
     /// The next packet of the connection; `taken` gets it, and those before it that belong to it.
-    pub(super) fn packet(&mut self, number: u64, taken: &mut BTreeSet<u64>) {
+    pub(super) fn packet(&mut self, number: u64, segment: &Segment<'_>, taken: &mut BTreeSet<u64>) {
+        let is_edge = self.edge == Endpoint { address: segment.ip.source, port: segment.source_port };
+        let from = if is_edge { Peer::Edge } else { Peer::Origin };
+        let place = self.clear.as_mut().and_then(|clear| clear.packet(number, from, segment));
         self.seen = self.seen.saturating_add(1);
         if self.focus.contains(&number) {
-            taken.extend(self.recent.drain(..));
+            for (number, place) in self.recent.drain(..) {
+                taken.insert(number);
+                self.places.extend(place.map(|place| (number, place)));
+            }
             self.after = AROUND + 1;
         }
         if self.seen <= self.opening || self.after > 0 {
             self.after = self.after.saturating_sub(1);
             taken.insert(number);
+            self.places.extend(place.map(|place| (number, place)));
             return;
         }
         if self.recent.len() == AROUND {
             self.recent.pop_front();
         }
-        self.recent.push_back(number);
+        self.recent.push_back((number, place));
+    }
+
+    /// Once its packets went by: what may be seen of the payloads of those that were taken.
+    pub(super) fn finish(self) -> impl Iterator<Item = (u64, Visible)> {
+        self.clear.map(|clear| clear.finish(self.places)).into_iter().flatten()
     }
 }
+
+/// False where secrets could not be told from the rest: HTTP/2 in clear text, of which the beginning may be missing,
+/// and TLS that does not encrypt.
+fn shows_payload(line: &Timeline) -> bool {
+    match &line.tls {
+        None => line.h2.is_none(),
+        Some(tls) => tls.server_hello.as_ref().is_none_or(|hello| !NOT_ENCRYPTED.contains(&hello.cipher)),
+    }
+}
+
+/// Cipher suites without encryption (IANA's registry of TLS cipher suites).
+const NOT_ENCRYPTED: &[u16] = &[
+    0x0000, 0x0001, 0x0002, 0x002c, 0x002d, 0x002e, 0x003b, 0x00b0, 0x00b1, 0x00b4, 0x00b5, 0x00b8, 0x00b9, 0xc001,
+    0xc006, 0xc00b, 0xc010, 0xc015, 0xc039, 0xc03a, 0xc03b, 0xc0b4, 0xc0b5,
+];
 
 /// A connection of so many packets is taken as a whole.
 const WHOLE: u64 = 1_000;
@@ -74,6 +116,7 @@ const AROUND: usize = 100;
 
 #[cfg(test)]
 mod tests {
+    use super::super::clear;
     use super::*;
     use crate::report::sample;
 
@@ -86,9 +129,10 @@ mod tests {
         line.direction.edge.packets = packets / 2;
         line.direction.origin.packets = packets - packets / 2;
         let mut flow = Flow::new(&line, focus);
+        let segment = clear::tests::segment(1, 16, b"");
         let mut taken = BTreeSet::new();
         for number in (1..=packets).map(|nth| 2 * nth) {
-            flow.packet(number, &mut taken);
+            flow.packet(number, &segment, &mut taken);
         }
         taken
     }

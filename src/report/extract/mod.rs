@@ -3,8 +3,11 @@
 //! An [`Extract`] knows from the verdict what belongs to the incidents, and is shown every packet; what it has chosen
 //! are [`Packets`], which are then copied from the captures in another reading.
 
+mod clear;
 mod flow;
+mod hidden;
 mod packets;
+mod secrets;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -29,8 +32,8 @@ impl Extract {
     /// What belongs to the incidents of `verdict` that `view` takes.
     #[must_use]
     pub fn new(verdict: &Verdict, view: &View) -> Self {
-        let mut extract =
-            Self { flows: HashMap::new(), randoms: BTreeSet::new(), packets: Packets::default(), last: 0 };
+        let packets = Packets::new(view.redaction.secrets);
+        let mut extract = Self { flows: HashMap::new(), randoms: BTreeSet::new(), packets, last: 0 };
         for incident in verdict.incidents.iter().filter(|incident| view.selection.takes_incident(incident)) {
             extract.incident(incident);
             extract.comments(incident, view.redaction);
@@ -55,13 +58,19 @@ impl Extract {
         let Decoded::Tcp(segment) = decoded else { return };
         let Some(flows) = self.flows.get_mut(&Pair::of(segment)) else { return };
         for flow in flows.iter_mut().filter(|flow| flow.holds(number)) {
-            flow.packet(number, &mut self.packets.numbers);
+            flow.packet(number, segment, &mut self.packets.numbers);
+        }
+        for flow in flows.extract_if(.., |flow| flow.ends_with(number)) {
+            self.packets.show(flow.finish());
         }
     }
 
-    /// Takes a packet that is of interest for another reason.
-    pub fn take(&mut self, number: u64) {
-        self.packets.numbers.insert(number);
+    /// Takes a packet that is of interest for another reason. Where secrets are hidden, all of its payload is, and
+    /// other protocols than TCP are left out.
+    pub fn take(&mut self, number: u64, decoded: &Decoded<'_>) {
+        if self.packets.may_hold(decoded) {
+            self.packets.numbers.insert(number);
+        }
     }
 
     /// Keeps those lines of a key log that are about the connections of the incidents.
@@ -77,7 +86,10 @@ impl Extract {
 
     /// What was chosen, once every packet was seen.
     #[must_use]
-    pub fn packets(self) -> Packets {
+    pub fn packets(mut self) -> Packets {
+        for flow in self.flows.into_values().flatten() {
+            self.packets.show(flow.finish());
+        }
         self.packets
     }
 

@@ -1,16 +1,22 @@
 //! The packets of an extract, and how they are written.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use crate::capture::{InterfaceDescription, InterfaceId, Writer};
+use super::clear::Visible;
+use super::hidden::{headers, hidden};
+use crate::capture::{InterfaceDescription, InterfaceId, Packet, Writer};
 use crate::report::plain::shortened;
-use crate::report::{Plain, count};
-use crate::timeline::PacketRef;
+use crate::report::{Plain, Redaction, Secrets, count};
+use crate::wire::{Decoded, Layout, Reason};
 
 /// Which packets, what is to be said of them, and the secrets that decrypt them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Packets {
+    redaction: Secrets,
+    /// What may be seen of payloads; of those that are not here, nothing.
+    visible: BTreeMap<u64, Visible>,
     pub(super) numbers: BTreeSet<u64>,
     /// Lines of a key log.
     pub(super) secrets: BTreeSet<String>,
@@ -19,6 +25,17 @@ pub struct Packets {
 }
 
 impl Packets {
+    pub(super) fn new(redaction: Secrets) -> Self {
+        Self {
+            redaction,
+            visible: BTreeMap::new(),
+            numbers: BTreeSet::new(),
+            secrets: BTreeSet::new(),
+            comments: BTreeMap::new(),
+            by_cause: BTreeMap::new(),
+        }
+    }
+
     /// True where the packet with this number belongs to the extract.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
@@ -75,6 +92,36 @@ impl Packets {
         Ok(ExtractFile { packets: self, captures, writer, interfaces: BTreeMap::new() })
     }
 
+    /// What may be seen of these packets' payloads.
+    pub(super) fn show(&mut self, visible: impl Iterator<Item = (u64, Visible)>) {
+        if self.redaction == Secrets::Hidden {
+            self.visible.extend(visible);
+        }
+    }
+
+    /// As much of a packet as may be seen.
+    fn visible<'a>(&self, packet: &Packet<'a>) -> Cow<'a, [u8]> {
+        if self.redaction == Secrets::Shown {
+            return packet.data.into();
+        }
+        match (Layout::of(packet), self.visible.get(&packet.number)) {
+            (Ok(layout), Some(Visible::AllBut(secret))) if layout.tcp.is_some() => {
+                hidden(packet.data, layout, secret).into()
+            }
+            (Ok(layout), _) => headers(packet.data, layout).into(),
+            (Err(reason), _) if holds_no_payload(reason) => packet.data.into(),
+            (Err(_), _) => Cow::default(),
+        }
+    }
+
+    /// False for a packet of which nothing may be seen.
+    pub(super) fn may_hold(&self, decoded: &Decoded<'_>) -> bool {
+        match decoded {
+            Decoded::Other(reason) => self.redaction == Secrets::Shown || holds_no_payload(*reason),
+            Decoded::Tcp(_) | Decoded::Icmp(_) => true,
+        }
+    }
+
     pub(super) fn count(&mut self, cause: &'static str) {
         let number = self.by_cause.entry(cause).or_default();
         *number = number.saturating_add(1);
@@ -98,11 +145,14 @@ impl Packets {
             names.push(format!("{more} more"));
         }
         format!(
-            "The packets of {} in {}: {}. Every packet that proves something has a comment: frame.comment. \
-             The packets are as they were captured, with every credential in them.",
+            "The packets of {} in {}: {}. Every packet that proves something has a comment: frame.comment. {}",
             count(self.incidents(), "incident"),
             names.join(", "),
-            causes.join(", ")
+            causes.join(", "),
+            match self.redaction {
+                Secrets::Hidden => REDACTED,
+                Secrets::Shown => "The packets are as they were captured, with every credential in them.",
+            }
         )
     }
 }
@@ -116,30 +166,42 @@ pub struct ExtractFile<'a, W> {
 }
 
 impl<W: Write> ExtractFile<'_, W> {
-    /// Copies a packet of `wire_len` bytes, of which `data` was captured at this interface.
+    /// Copies a packet that was captured at this interface.
     ///
     /// # Errors
     /// What the output fails with.
     pub fn packet(
         &mut self,
-        at: PacketRef,
+        packet: &Packet<'_>,
         (id, interface): (InterfaceId, &InterfaceDescription),
-        wire_len: u32,
-        data: &[u8],
     ) -> io::Result<()> {
         let number = match self.interfaces.get(&id) {
             Some(&number) => number,
             None => {
                 let capture = self.captures.get(id.capture).filter(|_| self.captures.len() > 1);
                 let from = capture.map_or_else(String::new, |name| format!("from {}", Plain(name)));
-                let number = self.writer.interface(interface, &from)?;
+                let redaction = Redaction { secrets: self.packets.redaction, ..Redaction::default() };
+                let text = |text: &Option<String>| text.as_deref().map(|text| redaction.text(text));
+                let (name, description) = (text(&interface.name), text(&interface.description));
+                let interface = InterfaceDescription { name, description, ..*interface };
+                let number = self.writer.interface(&interface, &from)?;
                 self.interfaces.insert(id, number);
                 number
             }
         };
-        self.writer.packet(number, at.time, wire_len, data, self.packets.comments(at.number))
+        let (data, comments) = (self.packets.visible(packet), self.packets.comments(packet.number));
+        self.writer.packet(number, packet.time, packet.wire_len, &data, comments)
     }
 }
+
+/// True for ARP and its like, and for packets that were cut within their headers.
+fn holds_no_payload(reason: Reason) -> bool {
+    matches!(reason, Reason::NotIp | Reason::Cut)
+}
+
+/// What an extract without secrets says of itself.
+const REDACTED: &str = "In clear text the bodies of messages and the values of most fields are overwritten by x, in \
+                        their length; TCP checksums were carried on.";
 
 /// Comments on one packet.
 const MAX_COMMENTS: usize = 20;
@@ -156,7 +218,7 @@ mod tests {
 
     #[test]
     fn comments_are_bounded_and_drive_no_terminal() {
-        let mut packets = Packets::default();
+        let mut packets = Packets::new(Secrets::Hidden);
         packets.comment(1, &format!("\x1b[2J{}", "x".repeat(100_000)));
         assert!(packets.comments(1)[0].starts_with("\\u{1b}[2Jxxx"));
         assert!(packets.comments(1)[0].len() < 3 * MAX_COMMENT);
@@ -167,6 +229,6 @@ mod tests {
     #[test]
     fn many_captures_are_count() {
         let names: Vec<String> = (0..10).map(|number| format!("{number}.pcap")).collect();
-        assert!(Packets::default().about(&names).contains("7.pcap, 2 more: "));
+        assert!(Packets::new(Secrets::Hidden).about(&names).contains("7.pcap, 2 more: "));
     }
 }

@@ -1,10 +1,10 @@
 //! Credentials in quoted header lines and JSON.
 
-use super::MARK;
+use super::Mark;
 use super::url::sounds_secret;
 
 /// Cuts header lines that carry credentials down to their name: to the end of the line, or of the quotation.
-pub(super) fn header_lines(text: &str) -> String {
+pub(super) fn header_lines(text: &str, mark: Mark) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut quote = None;
     let mut begins_line = false;
@@ -24,8 +24,9 @@ pub(super) fn header_lines(text: &str) -> String {
         {
             let value = after.trim_start_matches([' ', ':', '=']);
             clean.push_str(after.strip_suffix(value).unwrap_or_default());
-            clean.push_str(MARK);
-            rest = value.get(line_len(value, quote)..).unwrap_or_default();
+            let (secret, behind) = value.split_at(line_len(value, quote));
+            clean.push_str(&mark.of(secret));
+            rest = behind;
         }
         if quote == Some(first) {
             quote = None;
@@ -69,7 +70,7 @@ fn line_len(line: &str, quote: Option<char>) -> usize {
 }
 
 /// Takes the values of JSON members out whose names sound secret: `"token":"..."`, escaped or not.
-pub(super) fn json_members(text: &str) -> String {
+pub(super) fn json_members(text: &str, mark: Mark) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(':') {
@@ -83,8 +84,9 @@ pub(super) fn json_members(text: &str) -> String {
             let value = rest.get(blank..).unwrap_or_default();
             let len = value.find(['"', '\\', ',', '}', ' ']).unwrap_or(value.len());
             clean.push_str(rest.get(..blank).unwrap_or_default());
-            clean.push_str(MARK);
-            rest = value.get(len..).unwrap_or_default();
+            let (secret, behind) = value.split_at(len);
+            clean.push_str(&mark.of(secret));
+            rest = behind;
         }
     }
     clean.push_str(rest);

@@ -46,7 +46,7 @@ impl Redaction {
     #[must_use]
     pub fn target(self, target: &str) -> String {
         self.without_addresses(match self.secrets {
-            Secrets::Hidden => word(target),
+            Secrets::Hidden => word(target, Mark::Named),
             Secrets::Shown => target.to_owned(),
         })
     }
@@ -55,9 +55,18 @@ impl Redaction {
     #[must_use]
     pub fn text(self, text: &str) -> String {
         self.without_addresses(match self.secrets {
-            Secrets::Hidden => words(&json_members(&header_lines(text))),
+            Secrets::Hidden => clean(text, Mark::Named),
             Secrets::Shown => text.to_owned(),
         })
+    }
+
+    /// What a request is called: its Ray ID, request id or trace id.
+    ///
+    /// Tickets and logs are joined by it, so it is shown, however random it looks. A value that is no such name (a JSON
+    /// Web Token, a parameter, an e-mail address) is redacted like a target.
+    #[must_use]
+    pub fn request_id(self, id: &str) -> String {
+        if is_request_id(id) { self.without_addresses(id.to_owned()) } else { self.target(id) }
     }
 
     /// The id of an incident: a hash of its addresses, which could be found by trying them all.
@@ -77,8 +86,53 @@ impl Redaction {
     }
 }
 
+/// `text` by the rules of [`Redaction::text`], and as long as it was: each character of a secret becomes [`FILLER`].
+pub(super) fn filled(text: &str) -> String {
+    clean(text, Mark::Filled)
+}
+
+/// A target by the rules of [`Redaction::target`], and as long as it was.
+pub(super) fn filled_target(target: &str) -> String {
+    word(target, Mark::Filled)
+}
+
+/// A request id by the rules of [`Redaction::request_id`], and as long as it was.
+pub(super) fn filled_request_id(id: &str) -> String {
+    if is_request_id(id) { id.to_owned() } else { word(id, Mark::Filled) }
+}
+
+/// True for what names a request and nothing else: a UUID, a number, a W3C trace context, a Ray ID.
+fn is_request_id(id: &str) -> bool {
+    id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte))
+}
+
+fn clean(text: &str, mark: Mark) -> String {
+    words(&json_members(&header_lines(text, mark), mark), mark)
+}
+
+/// Characters of a request id.
+const MAX_REQUEST_ID: usize = 128;
+
 /// What stands in the place of a secret.
-pub const MARK: &str = "[redacted]";
+#[derive(Clone, Copy)]
+enum Mark {
+    /// One word, however long the secret was.
+    Named,
+    /// A [`FILLER`] for each character.
+    Filled,
+}
+
+impl Mark {
+    fn of(self, secret: &str) -> String {
+        match self {
+            Self::Named => "[redacted]".to_owned(),
+            Self::Filled => secret.chars().map(|_| FILLER).collect(),
+        }
+    }
+}
+
+/// What stands in the place of each character of a secret, where lengths must stay as they are.
+pub(super) const FILLER: char = 'x';
 
 #[cfg(test)]
 mod tests {
@@ -108,6 +162,29 @@ mod tests {
         for (target, clean) in cases {
             assert_eq!(ON.target(target), clean);
             assert_eq!(OFF.target(target), target);
+        }
+    }
+
+    #[test]
+    fn names_of_requests_stay_and_tokens_in_their_place_go() {
+        for id in [
+            "8f3b2c1d0e9a7b65-FRA",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
+            "Zm9vYmFyMTIzNDU2Nzg5cXV4",
+        ] {
+            assert_eq!(ON.request_id(id), id);
+            assert_eq!(filled_request_id(id), id);
+        }
+        for (id, clean) in [
+            ("eyJhbGciOi.eyJzdWIiOiIxMjM0NTY.SflKxwRJSM", "[redacted]"),
+            ("token=abc", "token=[redacted]"),
+            ("ann@mail.example", "[redacted]"),
+        ] {
+            assert_eq!(ON.request_id(id), clean);
+            assert_eq!(OFF.request_id(id), id);
+            assert_eq!(filled_request_id(id).len(), id.len());
+            assert_ne!(filled_request_id(id), id);
         }
     }
 

@@ -1,78 +1,88 @@
 //! Credentials and addresses of people in targets, URLs and forms.
 
-use super::MARK;
+use super::Mark;
 
 /// Each word by itself, with the white space between them kept.
-pub(super) fn words(text: &str) -> String {
+pub(super) fn words(text: &str, mark: Mark) -> String {
     text.split_inclusive(char::is_whitespace)
         .map(|piece| {
             let body = piece.trim_end();
             let end = piece.get(body.len()..).unwrap_or_default();
-            word(body) + end
+            word(body, mark) + end
         })
         .collect()
 }
 
 /// One target, URL or `name=value`.
-pub(super) fn word(word: &str) -> String {
+pub(super) fn word(word: &str, mark: Mark) -> String {
     let (path, query) = match word.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (word, None),
     };
-    let mut clean = path_part(path);
+    let mut clean = path_part(path, mark);
     if let Some(query) = query {
         clean.push('?');
-        let pairs: Vec<String> = query.split_inclusive(['&', ';']).map(|text| pair(text, Place::Query)).collect();
+        let pairs: Vec<String> = query.split_inclusive(['&', ';']).map(|text| pair(text, Place::Query, mark)).collect();
         clean.extend(pairs);
     }
     clean
 }
 
 /// A path, a URL without its query, or pairs outside of a query.
-fn path_part(path: &str) -> String {
-    let path = without_user(path);
+fn path_part(path: &str, mark: Mark) -> String {
+    let path = without_user(path, mark);
     if path.contains('=') {
-        return path.split_inclusive(['&', ';']).map(|text| pair(text, Place::Elsewhere)).collect();
+        return path.split_inclusive(['&', ';']).map(|text| pair(text, Place::Elsewhere, mark)).collect();
     }
-    let segments: Vec<String> = path.split('/').map(|segment| value(segment, Place::Elsewhere)).collect();
+    let segments: Vec<String> = path.split('/').map(|segment| value(segment, Place::Elsewhere, mark)).collect();
     segments.join("/")
 }
 
 /// `http://user:password@host/` without the user.
-fn without_user(url: &str) -> String {
+fn without_user(url: &str, mark: Mark) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority = rest.split('/').next().unwrap_or_default();
     match authority.rfind('@') {
-        Some(at) => format!("{scheme}://{MARK}{}", rest.get(at..).unwrap_or_default()),
+        Some(at) => {
+            let (user, host) = rest.split_at(at);
+            format!("{scheme}://{}{host}", mark.of(user))
+        }
         None => url.to_owned(),
     }
 }
 
 /// `name=value`, with what separates it from the next; the value may be a target with pairs of its own.
-fn pair(text: &str, place: Place) -> String {
+fn pair(text: &str, place: Place, mark: Mark) -> String {
     let body = text.trim_end_matches(CLOSING);
     let end = text.get(body.len()..).unwrap_or_default();
     let mut parts = Vec::new();
+    let mut rest = body;
     for part in body.split('?') {
         match part.split_once('=') {
             Some((name, _)) if sounds_secret(name) => {
-                parts.push(format!("{name}={MARK}"));
+                let secret = rest.split_once('=').map_or("", |(_, secret)| secret);
+                parts.push(format!("{name}={}", mark.of(secret)));
                 break;
             }
-            Some((name, text)) => parts.push(format!("{name}={}", value(text, place))),
-            None => parts.push(value(part, place)),
+            Some((name, text)) => parts.push(format!("{name}={}", value(text, place, mark))),
+            None => parts.push(value(part, place, mark)),
         }
+        rest = rest.split_once('?').map_or("", |(_, rest)| rest);
     }
     parts.join("?") + end
 }
 
 /// A value whose name says nothing: redacted where its own shape does.
-fn value(text: &str, place: Place) -> String {
+fn value(text: &str, place: Place, mark: Mark) -> String {
     let least = match place {
         Place::Query => OPAQUE_IN_QUERY,
         Place::Elsewhere => OPAQUE_ELSEWHERE,
     };
-    if is_jwt(text) || is_opaque(text, least) || hides_secret(text) { MARK.to_owned() } else { without_emails(text) }
+    if is_jwt(text) || is_opaque(text, least) || hides_secret(text) {
+        mark.of(text)
+    } else {
+        without_emails(text, mark)
+    }
 }
 
 /// True for a percent-encoded URL or form with a secret in it.
@@ -157,7 +167,7 @@ impl Kind {
 }
 
 /// Replaces e-mail addresses, with `@` as it is or percent-encoded.
-fn without_emails(text: &str) -> String {
+fn without_emails(text: &str, mark: Mark) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['@', '%']) {
@@ -168,8 +178,9 @@ fn without_emails(text: &str) -> String {
         let name = after.get(..domain).unwrap_or_default().trim_end_matches('.');
         clean.push_str(before);
         if is_at && name.contains('.') && clean.ends_with(is_local_char) {
-            clean.truncate(clean.trim_end_matches(is_local_char).len());
-            clean.push_str(MARK);
+            let local = clean.split_off(clean.trim_end_matches(is_local_char).len());
+            let (sign, _) = sign.split_at(len);
+            clean.push_str(&mark.of(&[&local, sign, name].concat()));
             rest = after.get(name.len()..).unwrap_or_default();
         } else {
             clean.push_str(sign.get(..len).unwrap_or_default());

@@ -55,10 +55,11 @@ impl Save {
         let mut decoder = Decoder::new();
         let mut surrounding = 0;
         each(segments, |packet, _| {
-            self.extract.packet(packet.number, &decoder.decode(packet));
+            let decoded = decoder.decode(packet);
+            self.extract.packet(packet.number, &decoded);
             if surrounding < MOST_SURROUNDING && packet.time.nanos_since(self.fault).abs() <= AROUND_NS {
                 surrounding = surrounding.saturating_add(1);
-                self.extract.take(packet.number);
+                self.extract.take(packet.number, &decoded);
             }
             Ok(())
         })?;
@@ -70,7 +71,7 @@ impl Save {
                 return Ok(());
             }
             let id = InterfaceId { capture: 0, interface: packet.link.0.into() };
-            file.packet(packet.reference(), (id, interface), packet.wire_len, packet.data)
+            file.packet(packet, (id, interface))
         })?;
         out.flush()
     }

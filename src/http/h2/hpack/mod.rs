@@ -182,4 +182,6 @@ fn shrinks(block: &[u8], limit: usize) -> bool {
 const KEPT_SCRATCH: usize = 4_096;
 
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod tests;
