@@ -63,6 +63,57 @@ fn every_verdict_has_its_proof_in_the_capture() {
     }
 }
 
+/// What is true of a capture by the way that it was taken, beyond what its label names: the lab's certificates have
+/// an authority of their own, the capture was cut, saw one direction, or waited on purpose.
+const BY_THE_WAY: [(&str, &str); 16] = [
+    ("tls/", "cert-would-fail-strict"),
+    ("healthy--capture-ends-early", "client-abort"),
+    ("healthy--cut-at-96-bytes", "capture-cut"),
+    ("healthy--one-direction", "one-direction-only"),
+    ("healthy--packet-loss-seen-from-edge", "packet-loss"),
+    ("healthy--slow-but-in-time", "slow-response"),
+    ("healthy--answer-before-question", "keepalive-shorter-than-edge"),
+    ("healthy--edge-aborts-handshake-12", "client-abort"),
+    ("healthy--edge-aborts-handshake-12", "cert-would-fail-strict"),
+    ("healthy--h2-data-behind-end", "tolerated-deviation"),
+    ("healthy--h2-data-behind-end", "cert-would-fail-strict"),
+    ("healthy--h2-stream-closed-after-response", "cert-would-fail-strict"),
+    ("healthy--h2-stream-closed-after-response", "packet-loss"),
+    ("healthy--tls-probe-no-request", "cert-would-fail-strict"),
+    ("healthy--tolerant-sizes", "limit-near"),
+    ("lab/healthy--", "tolerated-deviation"),
+];
+
+#[test]
+fn healthy_captures_give_no_observation_that_their_label_does_not_name() {
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for folder in ["plain", "tls", "lab"] {
+        for label in labels(folder) {
+            let name = format!("{folder}/{}", label["capture"].as_str().unwrap());
+            if !name.contains("/healthy--") {
+                continue;
+            }
+            seen += 1;
+            let report = analyze(&root(folder), &label, Keys::Given);
+            assert_eq!(report["incidents"].as_array().unwrap().len(), 0, "{name}");
+            assert_eq!(report["patterns"].as_array().map_or(0, Vec::len), 0, "{name}: a pattern of nothing");
+            let kinds = |list: &Value| -> Vec<String> {
+                let all = list.as_array().map(Vec::as_slice).unwrap_or_default().iter();
+                all.filter_map(|it| it.as_str().or_else(|| it["kind"].as_str())).map(str::to_owned).collect()
+            };
+            let (named, found) = (kinds(&label["observations"]), kinds(&report["observations"]));
+            let expected = |kind: &str| {
+                named.iter().any(|it| it == kind)
+                    || BY_THE_WAY.iter().any(|(part, by)| *by == kind && name.contains(part))
+            };
+            wrong.extend(found.iter().filter(|it| !expected(it)).map(|it| format!("{name}: {it} is said")));
+            wrong.extend(named.iter().filter(|it| !found.contains(it)).map(|it| format!("{name}: {it} is missing")));
+        }
+    }
+    assert!(seen > 45, "labels are missing: {seen}");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Keys {
     Given,

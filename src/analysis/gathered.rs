@@ -75,18 +75,32 @@ impl Gathered {
 
     /// Says the last word on the connections that wait for it: no other connection will teach anything.
     pub(super) fn close(&mut self) {
+        self.decide();
+        for line in std::mem::take(&mut self.gateways) {
+            let failed = self.told.remove(&line.index).unwrap_or_default();
+            self.see(&line, &failed);
+        }
+        self.incidents.make_contiguous().sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
+        self.kept.sort_by_key(|line| line.index);
+    }
+
+    /// Says the last word on those that wait for it, by what was learned until now.
+    fn decide(&mut self) {
         let suspects = std::mem::take(&mut self.suspects);
-        let gateways = std::mem::take(&mut self.gateways);
         let judged = suspects.iter().flat_map(|line| judge(line, &self.capture, &self.edge)).collect();
-        let (incidents, failed) = self.settled(judged, suspects.iter().chain(&gateways));
-        for line in suspects.iter().chain(&gateways) {
-            self.see(line, failed.get(&line.index).map(Vec::as_slice).unwrap_or_default());
+        let (incidents, mut failed) = self.settled(judged, suspects.iter().chain(&self.gateways));
+        for line in &suspects {
+            self.see(line, &failed.remove(&line.index).unwrap_or_default());
+        }
+        for line in &self.gateways {
+            let scopes = failed.remove(&line.index).unwrap_or_default();
+            if !scopes.is_empty() {
+                self.told.entry(line.index).or_default().extend(scopes);
+            }
         }
         for incident in incidents {
             self.tell(incident);
         }
-        self.incidents.make_contiguous().sort_by_key(|incident| (incident.finding.at.number, incident.finding.scope));
-        self.kept.sort_by_key(|line| line.index);
     }
 
     /// What was found so far.
@@ -121,6 +135,9 @@ impl Gathered {
     fn judge(&mut self, line: &Rc<Timeline>) {
         if self.judging == Judging::WithHindsight {
             self.suspects.push(Rc::clone(line));
+            if self.suspects.len() >= SUSPECTS {
+                self.decide();
+            }
         } else {
             let incidents = judge(line, &self.capture, &self.edge);
             self.settle(line, incidents);
@@ -325,6 +342,10 @@ fn is_suspect(line: &Timeline) -> bool {
         || line.direction.edge.stuck.is_some()
         || line.direction.origin.stuck.is_some()
 }
+
+/// Connections whose verdict waits for later ones: beyond them, what was learned until then has to do, and hops of one
+/// request that ended before and after it stay apart.
+const SUSPECTS: usize = 65_536;
 
 /// Connections with answers of a gateway that are kept until the capture has ended.
 const GATEWAYS: usize = 4096;

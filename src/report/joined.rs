@@ -206,7 +206,7 @@ pub(super) fn write_hops(page: &mut Page<'_>, indent: usize, hops: &[Hop]) -> io
 }
 
 /// What became of a request on one hop, in a few words.
-fn told(hop: &Hop) -> String {
+pub(super) fn told(hop: &Hop) -> String {
     let packet = hop.packet;
     let outcome = match (hop.status, hop.complete_s, hop.first_byte_s) {
         (Some(status), Some(seconds), _) => format!("{status} after {}", duration(seconds)),
@@ -222,11 +222,7 @@ fn told(hop: &Hop) -> String {
 pub(super) fn write_stories(page: &mut Page<'_>, stories: &[Story]) -> io::Result<()> {
     for story in stories {
         page.blank()?;
-        let top = story.hops.first();
-        let method = top.and_then(|hop| hop.method.as_deref()).unwrap_or("a request that encryption hides");
-        let target = top.and_then(|hop| hop.target.as_deref()).unwrap_or_default();
-        let ray = story.ray.as_deref().map(|ray| format!(", CF-Ray {ray}")).unwrap_or_default();
-        page.row(&Row::new(0).text(Tone::Strong, format!("{method} {target}{ray}")))?;
+        page.row(&Row::new(0).text(Tone::Strong, story.name()))?;
         write_hops(page, 2, &story.hops)?;
         for event in &story.timeline {
             let row = Row::new(2).left(12, Tone::Faint, format!("{:.6}", event.at));
@@ -241,31 +237,55 @@ pub(super) fn write_stories(page: &mut Page<'_>, stories: &[Story]) -> io::Resul
 pub(super) fn write_edge_log(page: &mut Page<'_>, log: &EdgeLog) -> io::Result<()> {
     page.blank()?;
     page.row(&Row::new(0).text(Tone::Strong, "The edge's own log"))?;
-    let text = format!(
-        "{} read; {} confirmed, {} contradicted; {} not in this capture.",
-        count(log.entries, "line"),
-        count(log.confirmed, "incident"),
-        log.contradicted.len(),
-        count(log.unseen.len() as u64, "failed request"),
-    );
-    page.row(&Row::new(2).text(Tone::Plain, text))?;
-    for one in &log.contradicted {
-        let text = format!(
-            "incident {}: predicted {}, the log says {} (ray {})",
-            one.incident, one.predicted, one.logged, one.ray
-        );
-        page.row(&Row::new(2).text(Tone::Alarm, text))?;
+    page.row(&Row::new(2).text(Tone::Plain, log.balance()))?;
+    log.contradictions().try_for_each(|text| page.row(&Row::new(2).text(Tone::Alarm, text)))?;
+    log.unseen().try_for_each(|text| page.row(&Row::new(2).text(Tone::Plain, text)))
+}
+
+impl Story {
+    /// What was asked for, in one line.
+    pub(super) fn name(&self) -> String {
+        let top = self.hops.first();
+        let method = top.and_then(|hop| hop.method.as_deref()).unwrap_or("a request that encryption hides");
+        let target = top.and_then(|hop| hop.target.as_deref()).unwrap_or_default();
+        let ray = self.ray.as_deref().map(|ray| format!(", CF-Ray {ray}")).unwrap_or_default();
+        format!("{method} {target}{ray}")
     }
-    for one in log.unseen.iter().take(UNSEEN) {
-        let time = one.time.map(|time| format!(" at {} {}", time.date_and_time(), time.zone())).unwrap_or_default();
-        let text = format!("ray {}: {}{time}, never came by here", one.ray, one.edge_status);
-        page.row(&Row::new(2).text(Tone::Plain, text))?;
+}
+
+impl EdgeLog {
+    /// How the log and the verdicts compare, in one sentence.
+    pub(super) fn balance(&self) -> String {
+        format!(
+            "{} read; {} confirmed, {} contradicted; {} not in this capture.",
+            count(self.entries, "line"),
+            count(self.confirmed, "incident"),
+            self.contradicted.len(),
+            count(self.unseen.len() as u64, "failed request"),
+        )
     }
-    Ok(())
+
+    /// A line for each incident of which the log says something else, as far as they are named.
+    pub(super) fn contradictions(&self) -> impl Iterator<Item = String> {
+        self.contradicted.iter().take(NAMED).map(|one| {
+            format!(
+                "incident {}: predicted {}, the log says {} (ray {})",
+                one.incident, one.predicted, one.logged, one.ray
+            )
+        })
+    }
+
+    /// A line for each failed request that is not in the capture, as far as they are named.
+    pub(super) fn unseen(&self) -> impl Iterator<Item = String> {
+        self.unseen.iter().take(NAMED).map(|one| {
+            let time = one.time.map(|time| format!(" at {} {}", time.date_and_time(), time.zone())).unwrap_or_default();
+            format!("ray {}: {}{time}, never came by here", one.ray, one.edge_status)
+        })
+    }
 }
 
 /// Most events of a story.
 const EVENTS: usize = 200;
 
-/// Failed requests of the log that the text names; JSON holds them all.
-const UNSEEN: usize = 50;
+/// Requests of the log that are named for people; JSON holds them all.
+const NAMED: usize = 50;

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use super::alike::Group;
 use super::document::{Document, Event, Fix, Incident};
 use super::excerpt::excerpt;
+use super::joined::{Hop, told};
 use super::numbers::{count, thousands};
 use super::plain::{Plain, shortened};
 
@@ -35,6 +36,9 @@ fn ticket(document: &Document<'_>) -> Result<String, std::fmt::Error> {
     let support = for_support(document)?;
     let rest = closing(document)?;
     let room = [ticket.len(), support.len(), rest.len(), LEFT_OUT].into_iter().fold(LONGEST, usize::saturating_sub);
+    let requests = requests(document)?;
+    let room = room.saturating_sub(requests.len());
+    ticket += &requests;
     let (told, text) = sections(document, &groups, room)?;
     ticket += &text;
     let left_out = document.incidents.len().saturating_sub(told);
@@ -120,6 +124,7 @@ fn in_full(nth: usize, incident: &Incident, group: &Group, alike: usize) -> Resu
             writeln!(out, "| all {}: {} | {} |", thousands(alike as u64), extreme.what.name(), extreme.range())?;
         }
     }
+    hops(&incident.hops, &mut out)?;
     fixes(incident, &mut out)?;
     writeln!(out, "\n| packet | what it proves |\n| ---: | --- |")?;
     for evidence in &incident.evidence {
@@ -128,6 +133,28 @@ fn in_full(nth: usize, incident: &Incident, group: &Group, alike: usize) -> Resu
     timeline(incident, &mut out)?;
     list("Also weighed", incident.also.iter().map(|also| (also.cause, also.why_not.as_str())), &mut out)?;
     Ok(out)
+}
+
+/// The requests that were asked for, healthy or not.
+fn requests(document: &Document<'_>) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    for story in document.requests.iter().take(REQUESTS) {
+        writeln!(out, "\n### {}", text(&shortened(&story.name(), LONGEST_CODE)))?;
+        hops(&story.hops, &mut out)?;
+        let mut lines = String::new();
+        story.timeline.iter().take(EVENTS).try_for_each(|event| line(event, &mut lines))?;
+        gap(story.timeline.len().saturating_sub(EVENTS) as u64, &mut lines)?;
+        let fence = fence(&lines);
+        writeln!(out, "\n<details><summary>Timeline</summary>\n\n{fence}text\n{lines}{fence}\n\n</details>")?;
+    }
+    Ok(out)
+}
+
+/// The way of a request through a chain of proxies.
+fn hops(hops: &[Hop], out: &mut String) -> std::fmt::Result {
+    let ways: Vec<(String, String)> =
+        hops.iter().map(|hop| (format!("{} → {}", hop.client, hop.server), told(hop))).collect();
+    list("Its way through the proxies", ways.iter().map(|(way, told)| (way.as_str(), told.as_str())), out)
 }
 
 /// What Cloudflare's support asks for: address, Ray ID and time of failed requests.
@@ -160,6 +187,11 @@ fn closing(document: &Document<'_>) -> Result<String, std::fmt::Error> {
     let mut out = String::new();
     let patterns = document.patterns.iter().take(IN_LISTS);
     list("Patterns", patterns.map(|it| (it.kind, it.summary.as_str())), &mut out)?;
+    if let Some(log) = &document.edge_log {
+        writeln!(out, "\n**The edge's own log**: {}\n", log.balance())?;
+        let named = log.contradictions().chain(log.unseen()).take(IN_LISTS);
+        named.map(|one| text(&one)).try_for_each(|one| writeln!(out, "- {one}"))?;
+    }
     let observations = document.observations.iter().take(IN_LISTS);
     list("Observations", observations.map(|it| (it.kind, it.summary.as_str())), &mut out)?;
     let problems = document
@@ -318,6 +350,9 @@ const FOR_SUPPORT: usize = 20;
 
 /// Observations, and cautions.
 const IN_LISTS: usize = 20;
+
+/// Requests of one Ray ID.
+const REQUESTS: usize = 3;
 
 /// What to do, for one incident.
 const FIXES: usize = 4;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Close, PacketRef, Peer, RstSender, Timeline};
+use super::{Close, PacketRef, Peer, RstSender, Timeline, cipher_name};
 
 /// One thing that happened, in one packet.
 #[derive(Clone, Debug, PartialEq)]
@@ -167,7 +167,8 @@ impl Timeline {
             events.push(event(packet, Peer::Origin, EventKind::TlsHandshake, "TLS HelloRetryRequest".into()));
         }
         if let Some(hello) = &tls.server_hello {
-            let text = format!("TLS ServerHello, TLS {}, suite {:#06x}", hello.version, hello.cipher);
+            let suite = cipher_name(hello.cipher).map_or_else(|| format!("suite {:#06x}", hello.cipher), str::to_owned);
+            let text = format!("TLS ServerHello, TLS {}, {suite}", hello.version);
             events.push(event(hello.packet, Peer::Origin, EventKind::TlsHandshake, text));
         }
         if let Some(packet) = tls.handshake_done {

@@ -13,6 +13,10 @@ pub(super) struct ClientAbort(Tally);
 
 impl Watch for ClientAbort {
     fn see(&mut self, sight: &Sight<'_>) {
+        // Late copies of an earlier connection: the edge refuses what it never asked for.
+        if sight.line.never_established() {
+            return;
+        }
         let last = sight.line.announced_last().unwrap_or(u32::MAX);
         for exchange in &sight.line.exchanges {
             let response = exchange.response.as_ref();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::joined::hops;
 use super::ladder;
 use crate::report::document::{Document, Incident};
 use crate::report::numbers::thousands;
@@ -98,10 +99,21 @@ fn host(incident: &Incident) -> &str {
     of_request.or(incident.connection.sni.as_deref()).unwrap_or_default()
 }
 
+/// How much an entry tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// What sets it apart from others of its kind.
+    Short,
+    /// All of it, once it is opened.
+    Full,
+    /// All of it, at once.
+    Open,
+}
+
 /// The incident with this index: a line, and what it opens to.
-pub(super) fn entry(index: usize, incident: &Incident, keys: &Keys, in_full: bool) -> Markup {
+pub(super) fn entry(index: usize, incident: &Incident, keys: &Keys, telling: Telling) -> Markup {
     html! {
-        details.incident id={ "i-" (incident.id) } data-i=(index) data-k=(keys.of_incident(incident)) {
+        details.incident open[telling == Telling::Open] id={ "i-" (incident.id) } data-i=(index) data-k=(keys.of_incident(incident)) {
             summary {
                 span class={ "badge s" (incident.edge_status) } { (incident.edge_status) }
                 span.mono { (incident.fault.time.to_the_second()) }
@@ -110,7 +122,7 @@ pub(super) fn entry(index: usize, incident: &Incident, keys: &Keys, in_full: boo
             }
             div.body {
                 p.why { (Plain(&shortened(&incident.summary, LONG_TEXT))) }
-                @if in_full { (in_full_body(incident)) } @else { (short_body(incident)) }
+                @if telling == Telling::Short { (short_body(incident)) } @else { (in_full_body(incident)) }
             }
         }
     }
@@ -119,6 +131,10 @@ pub(super) fn entry(index: usize, incident: &Incident, keys: &Keys, in_full: boo
 fn in_full_body(incident: &Incident) -> Markup {
     html! {
         (facts(incident))
+        @if !incident.hops.is_empty() {
+            h3 { "Its way through the proxies" }
+            (hops(&incident.hops))
+        }
         h3 { "Between edge and origin" }
         (ladder::table(incident))
         @if !incident.fix.is_empty() {

@@ -5,6 +5,7 @@
 //! says what it leaves out.
 
 mod incident;
+mod joined;
 mod ladder;
 mod overview;
 
@@ -19,7 +20,7 @@ use super::alike::Group;
 use super::document::{Capture, Document, Evidence, Observation};
 use super::numbers::{count, duration, size, thousands};
 use super::plain::{Plain, sentences, shortened};
-use incident::Keys;
+use incident::{Keys, Telling};
 
 /// Writes the document.
 ///
@@ -44,8 +45,12 @@ pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
             left_out = left_out.saturating_add(1);
             continue;
         }
-        let in_full = told.contains(&index) && written < LONGEST_IN_FULL;
-        let entry = incident::entry(index, &incident, &keys, in_full).into_string();
+        let telling = match told.contains(&index) && written < LONGEST_IN_FULL {
+            true if document.incidents.len() == 1 => Telling::Open,
+            true => Telling::Full,
+            false => Telling::Short,
+        };
+        let entry = incident::entry(index, &incident, &keys, telling).into_string();
         written = written.saturating_add(entry.len());
         out.write_all(entry.as_bytes())?;
         out.write_all(b"\n")?;
@@ -92,6 +97,7 @@ fn top(document: &Document<'_>, groups: &[Group], keys: &Keys) -> Markup {
             }
         }
         (PreEscaped("<main>"))
+        (joined::stories(&document.requests))
         @if !document.incidents.is_empty() {
             h2 { "What failed" }
             ul.kinds { @for group in groups.iter().take(KINDS) { (kind(document, group, keys)) } }
@@ -113,6 +119,8 @@ fn bottom(document: &Document<'_>, left_out: u64) -> Markup {
         @if left_out > 0 {
             p.note { (count(left_out, "incident")) " more would make the page too long; --format json holds them all." }
         }
+        (joined::patterns(&document.patterns))
+        @if let Some(log) = &document.edge_log { (joined::edge_log(log)) }
         @if !document.observations.is_empty() {
             h2 { "Observations" }
             p.soft { "Worth knowing, and no 52x." }
