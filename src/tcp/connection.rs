@@ -233,8 +233,16 @@ impl<A: Application> Connection<A> {
                 announce_late_join(line, above, joined_late);
                 above.hand_on(line, from, piece);
             });
+            if missed > 0 {
+                self.history.gap(&mut self.line, from);
+            }
             let direction = &mut self.line.direction[from];
             direction.missed_by_capture = direction.missed_by_capture.saturating_add(missed);
+            if let Some(since) = self.flight[from].zero_window_since {
+                // It never opened again.
+                let lasted = last.time.nanos_since(since.time);
+                direction.longest_zero_window_ns = direction.longest_zero_window_ns.max(lasted);
+            }
             let conflicting = self.stream[from].conflicting();
             self.line.conflicting_bytes = self.line.conflicting_bytes.saturating_add(conflicting);
         }
@@ -504,7 +512,10 @@ impl<A: Application> Connection<A> {
                 announce_late_join(line, above, joined_late);
                 above.hand_on(line, from, piece);
             });
-            line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
+            if missed > 0 {
+                line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
+                self.history.gap(line, from);
+            }
         }
     }
 }
@@ -615,6 +626,13 @@ mod tests {
             copy.after_ms = 600;
         });
         assert_eq!(talk.line().direction.origin.rsts[0].sender, RstSender::Claimed);
+    }
+
+    #[test]
+    fn a_window_that_never_opens_again_is_measured_to_the_end() {
+        let talk = Conversation::new().handshake().says(Edge, b"POST").ack(Origin).but(|ack| ack.window = 0);
+        let line = talk.ack(Edge).but(|probe| probe.after_ms = 3_000).line();
+        assert_eq!(line.direction.origin.longest_zero_window_ns, 3_000_000_000);
     }
 
     #[test]

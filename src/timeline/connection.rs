@@ -310,6 +310,15 @@ pub struct Connect {
     pub ack: Option<PacketRef>,
 }
 
+impl Direction {
+    /// Bytes that this peer sent before the last one known, and that the capture neither holds nor knows to have arrived:
+    /// a later segment or the FIN counts them.
+    #[must_use]
+    pub fn unseen(&self) -> u64 {
+        self.sent.saturating_sub(self.bytes).saturating_sub(self.missed_by_capture)
+    }
+}
+
 impl Connect {
     /// True once the edge has acknowledged the SYN-ACK.
     #[must_use]
