@@ -60,10 +60,10 @@ deps:
 
 # The programs of the lab in tests/live, whose test is skipped where one is missing.
 lab:
-	@missing=; for program in nginx tcpdump ip iptables python3; do command -v $$program >/dev/null || missing=1; done; \
+	@missing=; for program in nginx tcpdump ip iptables python3 openssl ab; do command -v $$program >/dev/null || missing=1; done; \
 	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
 	  (set -x; $(ROOT) apt-get update && $(ROOT) env DEBIAN_FRONTEND=noninteractive \
-	    apt-get install --yes --no-install-recommends nginx tcpdump iproute2 iptables python3) || true; \
+	    apt-get install --yes --no-install-recommends nginx tcpdump iproute2 iptables python3 openssl apache2-utils) || true; \
 	fi
 
 # Tests that need these say so and pass where they are missing.

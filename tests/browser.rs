@@ -2,6 +2,12 @@
 //!
 //! Needs Chromium (Debian: `apt-get install chromium`, or `make test-deps`); without it the tests say so and pass.
 
+#[allow(dead_code, reason = "the fuzzers use the rest")]
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+#[path = "hostile/plant.rs"]
+mod plant;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs};
@@ -65,6 +71,34 @@ fn keys_and_links_lead_to_incidents() {
         "#,
     );
     assert_eq!(told, ["first 0", "second 1", "back 0", "open 1", "rows true"]);
+}
+
+/// Without its policy, too, which alone would keep a script of a stranger from running.
+#[test]
+fn nothing_that_a_capture_holds_runs_in_the_page() {
+    let Some(browser) = Browser::find() else { return };
+    let capture = browser.folder.path().join("hostile.pcap");
+    fs::write(&capture, plant::capture()).unwrap();
+    let page = browser.page(&["--no-redact", capture.to_str().unwrap()]);
+    let (dom, log) = browser.open(&page);
+    assert!(dom.contains("&lt;script&gt;owned=1"), "the test reaches the page");
+    assert_eq!(log, "", "what the browser complains of");
+    let told = browser.drive(
+        &page,
+        r#"
+        document.querySelectorAll("details").forEach((details) => { details.open = true; });
+        document.querySelectorAll("*").forEach((element) => element.dispatchEvent(new Event("mouseover")));
+        const all = [...document.querySelectorAll("*")];
+        const handlers = all.filter((element) => [...element.attributes].some((a) => a.name.startsWith("on")));
+        const links = all.filter((element) => /^\s*(javascript|data):/i.test(element.getAttribute("href") ?? ""));
+        say("owned " + typeof owned, "handlers " + handlers.length, "links " + links.length);
+        say("images " + document.images.length, "scripts " + (document.scripts.length - 1));
+        say("title " + document.title.includes("owned"));
+        "#,
+    );
+    let scripts = fs::read_to_string(&page).unwrap().matches("<script").count();
+    let scripts = format!("scripts {scripts}");
+    assert_eq!(told, ["owned undefined", "handlers 0", "links 0", "images 0", &scripts, "title false"]);
 }
 
 /// A browser without a window.

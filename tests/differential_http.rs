@@ -15,7 +15,7 @@ use serde_json::Value;
 fn our_captures_are_what_tshark_says() {
     let folder = manifest().join("testdata");
     let found = differences(&folder, &folder.join("http1/oracle.jsonl"));
-    assert_explained(found, &folder.join("http1/differences.jsonl"), |file| folder.join(file).is_file());
+    assert_explained(found, &folder.join("http1/differences.jsonl"), |it| folder.join(&it.file).is_file());
 }
 
 #[test]
@@ -23,7 +23,7 @@ fn the_public_captures_are_what_tshark_says() {
     let Some(folder) = public_captures() else { return };
     let found = differences(&folder, &folder.join("oracle.jsonl"));
     let explained = manifest().join("testdata/http1/differences.jsonl");
-    assert_explained(found, &explained, |file| folder.join(file).is_file());
+    assert_explained(found, &explained, |it| folder.join(&it.file).is_file());
 }
 
 fn differences(folder: &Path, oracle: &Path) -> Vec<Difference> {

@@ -68,6 +68,15 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// A file of metrics that cannot be written.
+    #[error("{}: cannot write the metrics: {source}; name a file with --metrics-file in a folder that the user of --user \
+             may write", path.display())]
+    UnwritableMetrics {
+        /// The path as it was named.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// A folder that cannot be recorded to.
     #[error("{}: cannot record there: {source}; name another folder with --record", path.display())]
     Unrecordable {

@@ -49,7 +49,7 @@ impl Job {
             server: input.server,
             max_memory: input.max_memory.map_or_else(machine::share, MaxMemory),
             edge: profile(edge)?,
-            edge_log: edge.edge_log.as_deref().map(edge_log).transpose()?,
+            edge_log: input.edge_log.as_deref().map(edge_log).transpose()?,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod completions;
+mod draft;
 mod error;
 mod explain;
 mod extract;

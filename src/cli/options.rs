@@ -41,6 +41,13 @@ pub(super) struct InputArgs {
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     pub(super) max_memory: Option<u64>,
 
+    /// The edge's own log of the requests: Cloudflare Logpush's http_requests
+    ///
+    /// NDJSON, gzip or not. Needs the fields RayID and EdgeResponseStatus; EdgeServerIP, EdgeStartTimestamp and
+    /// OriginTCPHandshakeDurationMs join what TLS hides.
+    #[arg(long, value_name = "FILE", help_heading = "Edge")]
+    pub(super) edge_log: Option<PathBuf>,
+
     /// Accepted for the fingers of tcpdump users: names are never looked up
     #[arg(short = 'n', hide = true)]
     pub(super) numeric: bool,
@@ -56,13 +63,6 @@ pub(super) struct EdgeArgs {
     /// `base`. The options below change single values of a profile.
     #[arg(long, value_name = "NAME|FILE", default_value = "cloudflare")]
     pub(super) edge: String,
-
-    /// Its own log of the requests: Cloudflare Logpush's http_requests
-    ///
-    /// NDJSON, gzip or not. Needs the fields RayID and EdgeResponseStatus; EdgeServerIP, EdgeStartTimestamp and
-    /// OriginTCPHandshakeDurationMs join what TLS hides.
-    #[arg(long, value_name = "FILE")]
-    pub(super) edge_log: Option<PathBuf>,
 
     /// How long it waits for a TCP connection
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]

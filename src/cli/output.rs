@@ -4,9 +4,8 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use super::Error;
+use super::draft::Draft;
 use super::pager::Pager;
 
 /// An output that is open.
@@ -20,7 +19,7 @@ pub(super) enum Output {
         /// The name that it will have.
         path: PathBuf,
         /// What is written until then, in the same folder.
-        draft: NamedTempFile,
+        draft: Draft,
     },
     /// A pipe or device that stands under the name already.
     Device {
@@ -47,8 +46,7 @@ impl Output {
             return Err(unwritable(io::ErrorKind::IsADirectory.into()));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Created with mode 0600.
-        let draft = NamedTempFile::new_in(folder).map_err(unwritable)?;
+        let draft = Draft::create_in(folder).map_err(unwritable)?;
         Ok(Self::File { path, draft })
     }
 
@@ -66,8 +64,7 @@ impl Output {
                 buffered(&mut device).map_err(|source| Error::Unwritable { path, source })
             }
             Self::File { path, mut draft } => {
-                let written = buffered(draft.as_file_mut())
-                    .and_then(|()| draft.persist(&path).map(drop).map_err(|error| error.error));
+                let written = buffered(draft.as_file_mut()).and_then(|()| draft.persist(&path));
                 written.map_err(|source| Error::Unwritable { path, source })
             }
         }

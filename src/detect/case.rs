@@ -59,6 +59,14 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// True where the capture misses bytes of the connection, or the snap length cut some off: what is absent from the
+    /// rest may have been in them.
+    #[must_use]
+    pub fn has_holes(&self) -> bool {
+        let line = self.line;
+        [line.direction.edge.missed_by_capture, line.direction.origin.missed_by_capture, line.cut_bytes] != [0; 3]
+    }
+
     /// Unfinished exchanges of which not one byte of a final response came.
     pub fn unanswered(&self) -> impl Iterator<Item = &'a Exchange> {
         self.unfinished().filter(|exchange| exchange.response.is_none())

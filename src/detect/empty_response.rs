@@ -12,6 +12,10 @@ const EMPTY_RESPONSE: Cause = Cause("empty-response");
 /// end of all streams: `h2_goaway.rs` tells it.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if case.line.direction.origin.unseen() > 0 {
+        // The response, or the rest of it, was sent and is not in the capture.
+        return findings;
+    }
     for exchange in case.unanswered().filter(|exchange| exchange.stream.is_none()) {
         let Some(Ending::Closed { from: Peer::Origin, packet, by }) = case.line.ending(exchange) else { continue };
         let request = exchange.request.start.packet;
@@ -40,6 +44,13 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 mod tests {
     use super::super::testing::connected;
     use super::*;
+
+    #[test]
+    fn a_response_that_only_the_fin_counts_was_sent() {
+        let told =
+            connected().request("GET", "/").with(|told| told.line.direction.origin.sent += 200).fin(Peer::Origin);
+        assert!(told.found_by(detect).is_empty());
+    }
 
     #[test]
     fn a_request_and_then_the_origins_fin_is_an_empty_response() {

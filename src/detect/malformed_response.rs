@@ -33,7 +33,7 @@ fn judge(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let broken = response.deviations.iter().filter_map(|deviation| Some((deviation, cause(deviation.rule)?)));
     let fatal = broken.filter(|(deviation, _)| !taken(case, response, deviation, reaction));
     let (first, cause) = fatal.min_by_key(|(deviation, _)| Liking::of(case.edge, deviation.rule))?;
-    Some(finding(case, exchange, first, cause, reaction))
+    Some(finding(case, exchange, response, first, cause, reaction))
 }
 
 /// How an edge likes a response that breaks a rule.
@@ -62,14 +62,26 @@ fn taken(case: &Case<'_>, response: &Response, deviation: &Deviation, reaction: 
     let here = match reaction {
         Reaction::CarriedOn(_) => true,
         // A FIN after a whole response is how every connection ends: no complaint about what edges take.
-        Reaction::Left(packet) => tolerated && response.end.is_some() && !case.is_reset(packet),
-        Reaction::Unknown => tolerated,
+        Reaction::Left(_) | Reaction::Unknown => tolerated && !complained(case, response, reaction),
     };
     let before = || (deviation.rule, deviation.words().to_vec());
     here || case.origin().is_some_and(|origin| origin.taken.contains(&before()))
 }
 
-fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: Cause, reaction: Reaction) -> Finding {
+/// True where the edge left inside the response, or by a reset that is none of its habits.
+fn complained(case: &Case<'_>, response: &Response, reaction: Reaction) -> bool {
+    let Reaction::Left(packet) = reaction else { return false };
+    response.end.is_none() || (case.is_reset(packet) && !case.edge.closes_by_reset)
+}
+
+fn finding(
+    case: &Case<'_>,
+    exchange: &Exchange,
+    response: &Response,
+    deviation: &Deviation,
+    cause: Cause,
+    reaction: Reaction,
+) -> Finding {
     let rule = deviation.rule;
     let at = deviation.mark.packet;
     let quoted = quote(&deviation.bytes);
@@ -81,23 +93,18 @@ fn finding(case: &Case<'_>, exchange: &Exchange, deviation: &Deviation, cause: C
         evidence.push(Evidence::new(packet, "the edge leaves the connection"));
     }
     let printed = Crash::of(&deviation.bytes).map_or_else(String::new, |crash| format!(", which looks like {crash}"));
-    let complained = match reaction {
-        Reaction::Left(packet) => {
-            case.is_reset(packet) || exchange.response.as_ref().is_some_and(|it| it.end.is_none())
-        }
-        Reaction::CarriedOn(_) | Reaction::Unknown => false,
-    };
-    let sure = match Liking::of(case.edge, rule) {
-        Liking::Refuses => true,
-        Liking::Unsure => complained,
-        Liking::Takes => false,
+    let most = match (Liking::of(case.edge, rule), reaction) {
+        (Liking::Refuses, _) => Confidence::Certain,
+        (Liking::Unsure, reaction) if complained(case, response, reaction) => Confidence::Certain,
+        (Liking::Unsure, Reaction::Unknown) => Confidence::Possible,
+        (Liking::Unsure | Liking::Takes, _) => Confidence::Likely,
     };
     Finding {
         cause,
         scope: Scope::Exchange(exchange.number),
         at,
         actor: Actor::Origin,
-        confidence: if sure { case.confidence(exchange) } else { case.confidence(exchange).min(Confidence::Likely) },
+        confidence: case.confidence(exchange).min(most),
         summary: format!(
             "The origin's response to {} {}: \"{quoted}\"{printed} ({}).",
             request_name(exchange),
@@ -174,9 +181,21 @@ mod tests {
             told.with(|told| told.edge = Edge::built_in("generic").unwrap())
         };
         let confidence = |told: Told| told.found_by(detect)[0].confidence;
-        assert_eq!(confidence(told().rst(Peer::Edge, RstLook::Abort)), Confidence::Certain);
+        let cut = |told: Told| told.with(|told| told.last_response().end = None);
+        assert_eq!(confidence(cut(told()).fin(Peer::Edge)), Confidence::Certain);
         assert_eq!(confidence(told().fin(Peer::Edge)), Confidence::Likely);
-        assert_eq!(confidence(told().fin(Peer::Origin)), Confidence::Likely);
+        assert_eq!(confidence(told().rst(Peer::Edge, RstLook::Abort)), Confidence::Likely);
+        assert_eq!(confidence(told().fin(Peer::Origin)), Confidence::Possible);
+    }
+
+    #[test]
+    fn a_reset_is_no_complaint_of_an_edge_that_always_resets() {
+        let told = |name| {
+            let told = connected().request("GET", "/").response(200, 5, 5).breaking(Rule::LineFeedAlone, b"A: b\n");
+            told.with(|told| told.edge = Edge::built_in(name).unwrap()).rst(Peer::Edge, RstLook::Abort)
+        };
+        assert!(told("generic").found_by(detect).is_empty());
+        assert_eq!(told("cloudflare").causes(detect), ["malformed-header"]);
     }
 
     #[test]

@@ -11,6 +11,10 @@ const RESET_BEFORE_RESPONSE: Cause = Cause("reset-before-response");
 /// Request delivered, then a RST of the origin, and not one byte of a final response between.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if case.line.direction.origin.unseen() > 0 {
+        // The response, or the rest of it, was sent and is not in the capture.
+        return findings;
+    }
     for exchange in case.unanswered() {
         let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { continue };
         if rst.sender != RstSender::Claimed {

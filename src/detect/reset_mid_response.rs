@@ -11,6 +11,10 @@ const RESET_MID_RESPONSE: Cause = Cause("reset-mid-response");
 /// A response has begun, and a RST of the origin comes before it is complete.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if case.line.direction.origin.unseen() > 0 {
+        // The response, or the rest of it, was sent and is not in the capture.
+        return findings;
+    }
     for exchange in case.unfinished() {
         let Some(response) = &exchange.response else { continue };
         let Some(Ending::Reset { from: Peer::Origin, rst }) = case.line.ending(exchange) else { continue };

@@ -82,6 +82,7 @@ impl Told {
         self.sent[0] += MESSAGE;
         let end = Mark { packet: start.packet, offset: self.sent[0] };
         self.line.direction.edge.sent = self.sent[0];
+        self.line.direction.edge.bytes = self.sent[0];
         self.line.direction.edge.acked = self.sent[0];
         self.line.direction.edge.acked_at = Some(start.packet);
         self.line.direction.edge.last_data = Some(start.packet);
@@ -124,6 +125,7 @@ impl Told {
         self.sent[1] += MESSAGE + came;
         let latest = Mark { packet: start.packet, offset: self.sent[1] };
         self.line.direction.origin.sent = self.sent[1];
+        self.line.direction.origin.bytes = self.sent[1];
         self.line.direction.origin.last_data = Some(start.packet);
         self.line.direction.origin.first_data.get_or_insert(start.packet);
         let framing = match self.exchange().stream {

@@ -38,6 +38,10 @@ fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a A
     if let Some(alert) = alert {
         return Some((alert.packet, Some(alert)));
     }
+    if case.has_holes() {
+        // The handshake may have gone on in them.
+        return None;
+    }
     if let Some(alert) = unreadable(case, tls) {
         return Some((alert.packet, Some(alert)));
     }

@@ -21,7 +21,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let Some(close) = case.line.closes().next() else { return Vec::new() };
     let mut alerts = tls.alerts.iter().filter(|alert| alert.description.is_none() || alert.fatal());
     let said_why = alerts.any(|alert| alert.packet.number <= close.packet().number);
-    if !began || said_why || tls.phase >= HandshakePhase::Established || missed(case) {
+    if !began || said_why || tls.phase >= HandshakePhase::Established || case.has_holes() {
         return Vec::new();
     }
     if let Some(packet) = said_goodbye(tls, close.packet()) {
@@ -47,11 +47,6 @@ fn said_goodbye(tls: &Tls, closed: PacketRef) -> Option<PacketRef> {
     let first = tls.alerts.first().filter(|alert| alert.packet.number < closed.number)?;
     let closing = first.description.is_some_and(AlertDescription::is_close);
     (first.from == Peer::Origin && closing).then_some(first.packet)
-}
-
-fn missed(case: &Case<'_>) -> bool {
-    let line = case.line;
-    [line.direction.edge.missed_by_capture, line.direction.origin.missed_by_capture, line.cut_bytes] != [0; 3]
 }
 
 fn broken(case: &Case<'_>, tls: &Tls, cause: Cause, at: PacketRef, did: &str) -> Finding {

@@ -12,7 +12,8 @@ const TRUNCATED_RESPONSE: Cause = Cause("truncated-response");
 /// FIN before Content-Length is reached, before the last chunk, or inside the head; HTTP/2: END_STREAM before
 /// content-length is reached, or a close without GOAWAY inside a response.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
-    let cut_by_close = case.unfinished().filter_map(|exchange| {
+    let whole = case.line.direction.origin.unseen() == 0;
+    let cut_by_close = case.unfinished().filter(|_| whole).filter_map(|exchange| {
         let response = exchange.response.as_ref()?;
         if exchange.stream.is_some() && case.line.goaway(Peer::Origin).is_some() {
             return None;

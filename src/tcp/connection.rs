@@ -82,6 +82,34 @@ impl<A: Application> Connection<A> {
         }
     }
 
+    /// Forgets all but its record, which is another connection's from here on.
+    pub(super) fn begin_again(&mut self, app: A, roles_open: bool) {
+        let Self {
+            line: _,
+            above,
+            stream,
+            habits,
+            flight,
+            analysis,
+            history,
+            initial,
+            copied_syn,
+            roles_open: open,
+            joined_late,
+        } = self;
+        *above = Causal::new(app);
+        *stream = ByPeer::default();
+        habits.edge.begin_again();
+        habits.origin.begin_again();
+        *flight = ByPeer::default();
+        *analysis = Analysis::default();
+        *history = History::default();
+        *initial = ByPeer::default();
+        *copied_syn = None;
+        *open = roles_open;
+        *joined_late = false;
+    }
+
     /// True where a SYN or SYN-ACK with this sequence number begins another connection on the same ports: its
     /// number is not this one's, or this one was reset or closed. A late copy does not.
     pub(super) fn is_replaced_by(&self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
@@ -196,18 +224,25 @@ impl<A: Application> Connection<A> {
         keep(&mut self.line.unreachable, error);
     }
 
-    /// The record, with everything that can only be said at the end.
-    #[expect(clippy::boxed_local, reason = "it is kept in a box, and large: it is not moved out of it once more")]
-    pub(super) fn finish(mut self: Box<Self>) -> Timeline {
+    /// Adds to the record everything that can only be said at the end.
+    pub(super) fn finish(&mut self) {
         let last = self.line.last;
         for from in [Peer::Edge, Peer::Origin] {
-            let Self { line, above, stream, joined_late, .. } = &mut *self;
+            let Self { line, above, stream, joined_late, .. } = self;
             let missed = stream[from].give_up_acked(last, &mut |piece| {
                 announce_late_join(line, above, joined_late);
                 above.hand_on(line, from, piece);
             });
+            if missed > 0 {
+                self.history.gap(&mut self.line, from);
+            }
             let direction = &mut self.line.direction[from];
             direction.missed_by_capture = direction.missed_by_capture.saturating_add(missed);
+            if let Some(since) = self.flight[from].zero_window_since {
+                // It never opened again.
+                let lasted = last.time.nanos_since(since.time);
+                direction.longest_zero_window_ns = direction.longest_zero_window_ns.max(lasted);
+            }
             let conflicting = self.stream[from].conflicting();
             self.line.conflicting_bytes = self.line.conflicting_bytes.saturating_add(conflicting);
         }
@@ -220,7 +255,6 @@ impl<A: Application> Connection<A> {
         self.line.direction.origin.ttl = ttl.origin;
         self.line.start = start(&self.line);
         self.above.app.finish(&mut self.line);
-        self.line
     }
 
     /// On a router, a peer's packets are captured on their way in and on their way out. A RST that is there once was
@@ -478,7 +512,10 @@ impl<A: Application> Connection<A> {
                 announce_late_join(line, above, joined_late);
                 above.hand_on(line, from, piece);
             });
-            line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
+            if missed > 0 {
+                line.direction[from].missed_by_capture = line.direction[from].missed_by_capture.saturating_add(missed);
+                self.history.gap(line, from);
+            }
         }
     }
 }
@@ -589,6 +626,13 @@ mod tests {
             copy.after_ms = 600;
         });
         assert_eq!(talk.line().direction.origin.rsts[0].sender, RstSender::Claimed);
+    }
+
+    #[test]
+    fn a_window_that_never_opens_again_is_measured_to_the_end() {
+        let talk = Conversation::new().handshake().says(Edge, b"POST").ack(Origin).but(|ack| ack.window = 0);
+        let line = talk.ack(Edge).but(|probe| probe.after_ms = 3_000).line();
+        assert_eq!(line.direction.origin.longest_zero_window_ns, 3_000_000_000);
     }
 
     #[test]

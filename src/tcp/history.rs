@@ -1,4 +1,6 @@
 //! Marks by which other tools know a connection: Zeek's `history` and Wireshark's `tcp.completeness`.
+//!
+//! Zeek's `C` is never written: checksums are not looked at, for network cards fill them in after the capture.
 
 use super::sequence::Kind;
 use crate::timeline::{ByPeer, Peer, Timeline};
@@ -21,6 +23,7 @@ struct Written {
     numbers: [Option<u32>; 3],
     retransmitted: u64,
     zero_windows: u64,
+    gaps: u64,
 }
 
 const ACK: u8 = 1;
@@ -56,13 +59,20 @@ impl History {
         }
     }
 
+    /// The capture misses bytes of `from`.
+    pub(super) fn gap(&mut self, line: &mut Timeline, from: Peer) {
+        let side = &mut self.side[from];
+        side.gaps = side.gaps.saturating_add(1);
+        write_at_powers(line, from, 'g', side.gaps);
+    }
+
     /// The two sides change places: the roles were told wrong.
     pub(super) fn swap(&mut self, line: &mut Timeline) {
         std::mem::swap(&mut self.side.edge, &mut self.side.origin);
         let swapped = |letter: char| {
             if letter.is_ascii_uppercase() { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() }
         };
-        line.history = line.history.chars().map(swapped).collect();
+        line.history = line.history.chars().map(swapped).chain(['^']).collect();
     }
 }
 
@@ -108,4 +118,36 @@ fn completeness(before: u8, segment: &Segment<'_>) -> u8 {
         (false, false) => data | u8::from(flags.rst()) << 5,
     };
     before | now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Conversation;
+    use crate::timeline::Peer::{Edge, Origin};
+
+    #[test]
+    fn each_kind_of_segment_has_its_letter() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").says(Origin, b"200").ack(Edge);
+        assert_eq!(talk.clone().line().history, "ShADd");
+        assert_eq!(talk.clone().fin(Origin).fin(Edge).line().history, "ShADdfF");
+        assert_eq!(talk.clone().rst(Origin).line().history, "ShADdr");
+        let shut = talk.clone().ack(Edge).but(|ack| ack.window = 0);
+        assert_eq!(shut.line().history, "ShADdW");
+        let late = |again: &mut super::super::testing::Told| (again.id, again.after_ms) = (9_000, 400);
+        assert_eq!(talk.says(Origin, b"more").again().but(late).line().history, "ShADdt");
+    }
+
+    #[test]
+    fn a_hole_of_the_capture_is_written() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").says(Origin, b"lost").unseen();
+        let talk = talk.says(Origin, b"tail").ack(Edge).ack(Edge);
+        assert_eq!(talk.line().history, "ShADdg");
+    }
+
+    #[test]
+    fn roles_that_were_told_wrong_at_first_are_written() {
+        let talk = Conversation::new().ack(Edge).says(Origin, b"E: said by the client").says(Edge, b"200");
+        let line = talk.line();
+        assert_eq!((line.history.as_str(), line.endpoint.origin.port), ("a^Dd", 40_001));
+    }
 }

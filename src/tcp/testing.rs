@@ -23,6 +23,10 @@ impl Scribe {
 }
 
 impl Application for Scribe {
+    fn likely_sender(bytes: &[u8]) -> Option<Peer> {
+        bytes.starts_with(b"E:").then_some(Peer::Edge)
+    }
+
     fn data(&mut self, _: &mut Timeline, from: Peer, bytes: &[u8], _: Mark) {
         self.write(from, &format!("({})", String::from_utf8_lossy(bytes)));
     }
@@ -39,8 +43,8 @@ impl Application for Scribe {
 }
 
 impl Records for Vec<Timeline> {
-    fn ended(&mut self, line: Timeline) {
-        self.push(line);
+    fn ended(&mut self, line: &mut Timeline) {
+        self.push(line.take());
     }
 
     fn given_up(&mut self, _: &HalfOpen) -> bool {
@@ -57,6 +61,7 @@ pub(super) struct Told {
     ack: u32,
     pub(super) ttl: u8,
     pub(super) id: u16,
+    pub(super) window: u16,
     pub(super) payload: &'static [u8],
     pub(super) after_ms: i64,
 }
@@ -150,6 +155,7 @@ impl Conversation {
             ack: self.next[other],
             ttl: if from == Peer::Edge { 57 } else { 64 },
             id: self.ids[own],
+            window: 500,
             payload,
             after_ms: 10,
         });
@@ -196,7 +202,7 @@ impl Told {
             seq: SeqNumber(self.seq),
             ack: SeqNumber(self.ack),
             flags: Flags(self.flags),
-            window: 500,
+            window: self.window,
             urgent: 0,
             options: TcpOptions::default(),
             payload: self.payload,

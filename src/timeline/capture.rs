@@ -35,7 +35,7 @@ pub struct Capture {
     pub half_open: u64,
     /// Half-open connections of which no record was kept.
     pub given_up: GivenUp,
-    /// By server address and port.
+    /// By server address and port; at most [`MAX_ORIGINS`].
     pub origins: BTreeMap<Endpoint, OriginFacts>,
 }
 
@@ -56,7 +56,7 @@ pub struct OriginFacts {
     pub forwarded: bool,
     /// Where the capture was taken, as established connections tell.
     pub vantage: Vantage,
-    /// The origin's closes of idle connections.
+    /// The origin's closes of idle connections: the latest, at least [`KEPT_IDLE_CLOSES`] where there were so many.
     pub idle_closes: Vec<IdleClose>,
     /// Rules that responses broke and the edge took, each with the words that it took: it went on with the
     /// connection.
@@ -140,8 +140,9 @@ impl Capture {
             self.half_open = self.half_open.saturating_add(1);
         }
         let established = matches!(line.start, Start::Handshake | Start::MidStream);
-        if established {
-            self.origins.entry(line.endpoint.origin).or_default().learn(line);
+        let origin = line.endpoint.origin;
+        if established && (self.origins.len() < MAX_ORIGINS || self.origins.contains_key(&origin)) {
+            self.origins.entry(origin).or_default().learn(line);
         }
     }
 
@@ -215,11 +216,18 @@ impl OriginFacts {
         let Some(end) = last.response.as_ref().and_then(|response| response.end) else { return };
         let idle_ns = fin.packet.time.nanos_since(end.packet.time);
         if idle_ns >= IDLE_NS {
-            self.idle_closes.push(IdleClose { connection: line.index, packet: fin.packet, idle_ns });
+            self.keep(IdleClose { connection: line.index, packet: fin.packet, idle_ns });
         } else if last.response.as_ref().is_some_and(|response| !response.close) && !last.request.close {
             self.closed_after_response = self.closed_after_response.saturating_add(1);
             self.learn_closed_after(line, fin.packet);
         }
+    }
+
+    fn keep(&mut self, close: IdleClose) {
+        if self.idle_closes.len() >= 2 * KEPT_IDLE_CLOSES {
+            self.idle_closes.drain(..KEPT_IDLE_CLOSES);
+        }
+        self.idle_closes.push(close);
     }
 
     fn learn_closed_after(&mut self, line: &Timeline, close: PacketRef) {
@@ -277,6 +285,12 @@ pub struct Given {
     pub alpn: Option<String>,
 }
 
+/// Most servers that something is learned of: what a flood of packets can make up is more.
+pub const MAX_ORIGINS: usize = 16_384;
+
+/// Idle closes of one origin from which its timeout is told.
+pub const KEPT_IDLE_CLOSES: usize = 1_024;
+
 /// Most server names, and most certificates, of one origin that are remembered.
 pub const MAX_GIVEN: usize = 256;
 
@@ -289,4 +303,42 @@ pub struct IdleClose {
     pub packet: PacketRef,
     /// Nanoseconds since the last byte of either peer.
     pub idle_ns: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+
+    fn endpoint(nth: u32) -> Endpoint {
+        Endpoint { address: IpAddr::V4(Ipv4Addr::from(nth)), port: 80 }
+    }
+
+    #[test]
+    fn servers_without_end_are_not_all_remembered() {
+        let mut capture = Capture::default();
+        for nth in 0..MAX_ORIGINS as u32 + 10 {
+            let packet = PacketRef { number: u64::from(nth) + 1, time: Time(0) };
+            let mut line = Timeline::new(nth, endpoint(u32::MAX), endpoint(nth), packet);
+            line.start = Start::Handshake;
+            capture.learn(&line);
+            capture.learn(&line);
+        }
+        assert_eq!(capture.origins.len(), MAX_ORIGINS);
+        assert!(capture.origins.values().all(|origin| origin.established == 2));
+    }
+
+    #[test]
+    fn of_idle_closes_without_end_the_latest_are_kept() {
+        let mut origin = OriginFacts::default();
+        for nth in 0..5 * KEPT_IDLE_CLOSES as i64 {
+            let packet = PacketRef { number: nth as u64, time: Time(nth * 10_000_000_000) };
+            // The timeout was changed at last.
+            let seconds = if nth < 3 * KEPT_IDLE_CLOSES as i64 { 5 } else { 60 };
+            origin.keep(IdleClose { connection: nth as u32, packet, idle_ns: seconds * 1_000_000_000 });
+            assert!(origin.idle_closes.len() <= 2 * KEPT_IDLE_CLOSES);
+        }
+        assert_eq!(origin.idle_timeout_s(), Some(60.0));
+    }
 }

@@ -40,6 +40,8 @@ pub struct Edge {
     pub tolerates: Vec<Rule>,
     /// Deviations that some edges of this kind take and others refuse.
     pub perhaps: Vec<Rule>,
+    /// True where it ends connections by RST as well as by FIN, with nothing wrong.
+    pub closes_by_reset: bool,
     /// True where it throws away what follows the end of a response, and shows the response all the same.
     pub takes_bytes_beyond: bool,
     /// Addresses that it connects from, where they are published.
@@ -82,6 +84,7 @@ impl Edge {
             fields_limit: u64::MAX,
             tolerates: Vec::new(),
             perhaps: Vec::new(),
+            closes_by_reset: false,
             takes_bytes_beyond: false,
             networks: Vec::new(),
         }

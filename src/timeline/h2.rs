@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-use super::{Deviation, Mark, PacketRef, Peer, Spoken};
+use super::{ByPeer, Deviation, Mark, PacketRef, Peer, Spoken};
 
 /// What happened on an HTTP/2 connection as a whole.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct H2 {
+    /// Frames that began, by their type (RFC 9113 section 6): DATA is 0, CONTINUATION 9.
+    pub frames: ByPeer<[u64; 10]>,
     /// GOAWAY frames (RFC 9113 section 6.8).
     pub goaways: Vec<GoAway>,
     /// RST_STREAM frames (RFC 9113 section 6.4).

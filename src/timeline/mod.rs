@@ -22,7 +22,9 @@ mod time;
 mod tls;
 mod tls_names;
 
-pub use capture::{Capture, Given, GivenUp, HalfOpen, IdleClose, MAX_GIVEN, OriginFacts};
+pub use capture::{
+    Capture, Given, GivenUp, HalfOpen, IdleClose, KEPT_IDLE_CLOSES, MAX_GIVEN, MAX_ORIGINS, OriginFacts,
+};
 pub use connection::{
     Close, Connect, Direction, End, Fin, RecentSegments, Start, Stuck, Timeline, Unreachable, Vantage,
 };

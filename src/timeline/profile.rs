@@ -72,6 +72,8 @@ struct File {
     name: String,
     base: Option<String>,
     statuses: Option<Statuses>,
+    #[serde(rename = "closes-by-reset")]
+    closes_by_reset: Option<bool>,
     #[serde(default)]
     timeouts: Timeouts,
     #[serde(default)]
@@ -149,6 +151,7 @@ impl File {
             fields_limit: limit("fields", self.limits.fields, base.fields_limit)?,
             tolerates: rules(tolerates, base.tolerates)?,
             perhaps: rules(perhaps, base.perhaps)?,
+            closes_by_reset: self.closes_by_reset.unwrap_or(base.closes_by_reset),
             takes_bytes_beyond: bytes_beyond.unwrap_or(base.takes_bytes_beyond),
             networks: networks.transpose()?.unwrap_or(base.networks),
         })

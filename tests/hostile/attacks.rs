@@ -28,6 +28,7 @@ pub const ALL: &[Attack] = &[
     Attack { name: "the same segment again", make: |n| segments(n, |_, _| 1) },
     Attack { name: "acknowledged holes", make: acknowledged_holes },
     Attack { name: "a stream over the end of sequence numbers", make: wrapped },
+    Attack { name: "pipelined requests without an answer", make: pipelined },
     Attack { name: "time that runs backwards", make: backwards },
     Attack { name: "resets", make: |n| flood_of(n, RST) },
     Attack { name: "FINs", make: |n| flood_of(n, FIN | ACK) },
@@ -183,6 +184,16 @@ fn wrapped(n: usize) -> Vec<u8> {
     conversation.client(GET);
     conversation
         .server(&[&b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999999999999\r\n\r\n"[..], &vec![0; n * 100]].concat());
+    pcap(&conversation.frames)
+}
+
+/// Every request fails, and each report tells of each.
+fn pipelined(n: usize) -> Vec<u8> {
+    let mut conversation = Conversation::open(40_000, 80, 1, [7, 9]);
+    for _ in 0..n {
+        conversation.client(GET);
+    }
+    conversation.close(1);
     pcap(&conversation.frames)
 }
 

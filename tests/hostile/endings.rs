@@ -145,18 +145,30 @@ fn an_endless_pipe_takes_bounded_memory_and_ends_on_a_signal() {
     }
 }
 
-/// An interrupted run leaves the report of the last one as it was.
+/// However a run ends, the report of the last one stays as it was, and nothing beside it.
 #[test]
-fn an_interrupted_run_leaves_the_old_report() {
-    let folder = tempfile::tempdir().unwrap();
-    let report = folder.path().join("report.json");
-    fs::write(&report, "old").unwrap();
-    let output = report.to_str().unwrap().to_owned();
-    let mut child = command(&["analyze", "-q", "-o", &output, "-"]).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.as_mut().unwrap().write_all(&capture(1)).unwrap();
-    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
-    assert!(signal.success());
-    let ended = child.wait().unwrap();
-    assert!(!ended.success());
-    assert_eq!(fs::read_to_string(&report).unwrap(), "old");
+fn a_run_that_is_killed_leaves_the_old_report_and_no_draft() {
+    for signal in ["-INT", "-TERM", "-KILL"] {
+        let folder = tempfile::tempdir().unwrap();
+        let report = folder.path().join("report.json");
+        fs::write(&report, "old").unwrap();
+        let output = report.to_str().unwrap().to_owned();
+        let mut child = command(&["analyze", "-q", "-o", &output, "-"]).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.as_mut().unwrap().write_all(&capture(1)).unwrap();
+        let open = format!("/proc/{}/fd", child.id());
+        let has_draft = || {
+            let mut files = fs::read_dir(&open).into_iter().flatten().flatten();
+            files.any(|file| fs::read_link(file.path()).is_ok_and(|path| path.starts_with(folder.path())))
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !has_draft() {
+            assert!(Instant::now() < deadline, "it opens no draft");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert!(!child.wait().unwrap().success());
+        assert_eq!(fs::read_to_string(&report).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "{signal}");
+    }
 }

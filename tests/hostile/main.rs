@@ -10,4 +10,5 @@ mod endings;
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
 mod output;
+mod plant;
 mod supply;

@@ -3,37 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use super::fuzz::packets::{Conversation, pcap};
 use super::fuzz::targets::program::assert_plain;
-
-/// Everything that a terminal, a browser, a tracker or a spreadsheet would take for more than text.
-const HOSTILE: &str = "\u{1b}[31m\u{1b}]0;owned\u{7}\u{9b}2J<script>alert(1)</script><img/src=x/onerror=alert(1)>`````|\u{202e}\u{2066}\u{200b}'\"&amp;@all#1=cmd|'/C'!A0";
-
-/// A capture whose every text is hostile, and broken responses that bring it into the report.
-fn capture() -> Vec<u8> {
-    let mut frames = Vec::new();
-    let spaced = HOSTILE.replace(' ', "");
-    let responses = [
-        format!(
-            "HTTP/1.1 200 {HOSTILE}\r\nX-{HOSTILE}: {HOSTILE}\r\n{HOSTILE}\r\nContent-Length: 5{HOSTILE}\r\n\r\nabc"
-        ),
-        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;{HOSTILE}\r\nhello\r\n{HOSTILE}\r\n"),
-        format!("{HOSTILE}\r\n\r\n"),
-        format!("HTTP/1.1 {HOSTILE}\r\nServer: {HOSTILE}\r\n\r\n"),
-        String::new(),
-    ];
-    for (port, response) in (40_000..).zip(&responses) {
-        let mut conversation = Conversation::open(port, 80, u64::from(port) * 1_000_000, [7, 9]);
-        conversation.client(
-            format!("GET /{spaced} HTTP/1.1\r\nHost: {spaced}\r\nCF-Ray: {spaced}\r\nUser-Agent: {HOSTILE}\r\n\r\n")
-                .as_bytes(),
-        );
-        conversation.server(response.as_bytes());
-        conversation.close(1);
-        frames.append(&mut conversation.frames);
-    }
-    pcap(&frames)
-}
+use super::plant::capture;
 
 /// The report on a hostile capture in a folder with a hostile name.
 fn report(format: &str) -> String {
@@ -55,13 +26,15 @@ fn report(format: &str) -> String {
 #[test]
 fn text_drives_no_terminal() {
     let report = report("text");
-    assert!(report.contains("<script>"), "the test reaches the report");
+    for told in ["owned=1", "certificate_expired"] {
+        assert!(report.contains(told), "{told}: the test reaches the report\n{report}");
+    }
     assert_plain(report.as_bytes());
 }
 
 #[test]
 fn json_escapes_what_does_not_show() {
-    for format in ["json", "ndjson"] {
+    for format in ["json", "ndjson", "har"] {
         let report = report(format);
         assert!(report.contains("<script>"), "the test reaches the report");
         let raw = report.chars().find(|c| c.is_control() && *c != '\n');
@@ -75,11 +48,53 @@ fn json_escapes_what_does_not_show() {
 fn markdown_is_no_markup() {
     let report = report("markdown");
     assert_plain(report.as_bytes());
+    for line in report.lines().filter(|line| line.contains("<script>")) {
+        assert!(line.contains('`') || line.starts_with("    "), "markup outside of code: {line:?}");
+    }
     // A cell that a stranger wrote begins with a backtick or a letter of ours, never as a formula.
     for cell in report.lines().filter(|line| line.starts_with('|')).flat_map(|line| line.split('|')) {
         let formula = cell.trim().starts_with(['=', '+', '-', '@'])
             && !cell.trim().trim_end_matches(':').chars().all(|c| c == '-');
         assert!(!formula, "{cell:?}");
+    }
+}
+
+/// What a browser makes of it is asked in `tests/browser.rs`.
+#[test]
+fn html_holds_no_element_and_no_attribute_of_a_stranger() {
+    let report = report("html");
+    assert!(report.contains("&lt;script&gt;"), "the test reaches the report");
+    for planted in
+        ["<script>owned", "<img/", "<svg/", "--><", "\"onmouseover", "\u{1b}", "\u{9b}", "\u{202e}", "\u{2066}"]
+    {
+        assert!(!report.contains(planted), "{planted:?}");
+    }
+}
+
+#[test]
+fn every_other_command_is_as_careful() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("hostile.pcap");
+    fs::write(&path, capture()).unwrap();
+    let path = path.to_str().unwrap();
+    for (arguments, repeats) in [
+        (&["hops", path][..], false),
+        (&["hops", "--json", path], false),
+        (&["live", "-q", "--no-sandbox", "-r", path], true),
+        (&["live", "-q", "--no-sandbox", "--format", "ndjson", "-r", path], true),
+        (&["extract", "-o", "-", path], false),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pcap520"));
+        let output = command.args(arguments).env_remove("CLICOLOR_FORCE").output().unwrap();
+        assert!(output.status.success(), "{arguments:?} {output:?}");
+        assert_plain(&output.stderr);
+        // An extract is packets, as they were.
+        if arguments[0] != "extract" {
+            let text = String::from_utf8(output.stdout).unwrap();
+            let raw = text.chars().find(|c| c.is_control() && *c != '\n');
+            assert_eq!(raw, None, "{arguments:?}");
+            assert!(!repeats || text.contains("<script>"), "{arguments:?}: the test reaches the report");
+        }
     }
 }
 

@@ -36,6 +36,14 @@ def visit(path, until=b""):
         read(connection, until)
 
 
+def visit_tls(path):
+    context = ssl._create_unverified_context()
+    with connect(8444) as connection:
+        with context.wrap_socket(connection, server_hostname="shop.example") as tls:
+            tls.sendall(request(path))
+            read(tls)
+
+
 def healthy():
     for _ in range(3):
         with connect(80) as connection:
@@ -103,6 +111,8 @@ def main():
                 race()
             case "timeout":
                 timeout()
+            case "tls-empty" | "tls-truncated":
+                visit_tls(fault.replace("tls-", "/"))
             case "header" | "framing":
                 visit("/" + fault, b"ok")
             case "chunk":

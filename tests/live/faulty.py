@@ -1,7 +1,11 @@
 #!/usr/bin/env python3
-"""faulty.py [SOCKET]: an origin that does wrong what it is asked for: GET /FAULT on port 8080, or on this Unix socket."""
+"""faulty.py [SOCKET | --tls PORT CERTIFICATE KEY KEYLOG]: an origin that does wrong what it is asked for.
+
+GET /FAULT on port 8080, on this Unix socket, or under TLS on this port, whose secrets it then writes into the key log.
+"""
 
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -58,12 +62,20 @@ def serve(connection):
 
 
 def main():
-    if len(sys.argv) > 1:
+    context = None
+    if sys.argv[1:2] == ["--tls"]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[3], sys.argv[4])
+        context.keylog_filename = sys.argv[5]
+        listener = socket.create_server(("", int(sys.argv[2])), backlog=1024)
+    elif len(sys.argv) > 1:
         listener = socket.create_server(sys.argv[1], family=socket.AF_UNIX, backlog=1024)
     else:
         listener = socket.create_server(("", 8080), backlog=1024)
     while True:
         connection, _ = listener.accept()
+        if context:
+            connection = context.wrap_socket(connection, server_side=True)
         threading.Thread(target=serve, args=(connection,), daemon=True).start()
 
 

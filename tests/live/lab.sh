@@ -133,7 +133,7 @@ echo "== a stream of packets tells the same"
     "$pcap520" live -q -r - --no-sandbox "${timeouts[@]}" --format ndjson --origin-name lab >"$work/stream.ndjson"
 SAME_PACKETS=1 python3 "$here/compare.py" "$work/stream.ndjson" "$work/analyze.json" "${causes[@]}"
 
-echo "== what was recorded is readable after SIGKILL"
+echo "== what was recorded is readable after SIGKILL, at whatever moment"
 watch killed --record "$work/killed"
 run healthy empty
 wait_for "$work/killed.out" empty-response
@@ -142,6 +142,72 @@ kill -KILL "$watching"
 wait "$watching" || true
 "$pcap520" analyze -q "$work"/killed/ring-*.pcapng >"$work/killed.txt"
 grep -q empty-response "$work/killed.txt"
+read_all=0
+for moment in 0.2 0.7 1.1 1.6 2.2 3.1; do
+    rm -rf "$work/killed"
+    watch "killed-$moment" --record "$work/killed" --keep 1m,1M
+    while :; do run healthy empty truncated; done 2>/dev/null &
+    traffic=$!
+    sleep "$moment"
+    kill -KILL "$watching"
+    wait "$watching" || true
+    kill "$traffic"
+    wait "$traffic" || true
+    while read -r file; do
+        "$pcap520" analyze -q "$file" >/dev/null || { echo "not readable after $moment s: $file"; exit 1; }
+        read_all=$((read_all + 1))
+    done < <(find "$work/killed" -name '*.pcapng' -size +0)
+done
+echo "$read_all files read"
+[[ $read_all -gt 0 ]]
+
+echo "== a flood takes bounded memory, what the kernel drops is told, and what comes after it is seen"
+watch flood -B 256 --max-connections 5000 --metrics 127.0.0.1:9520 --format ndjson
+arrived=$(ip netns exec "$origin" cat /sys/class/net/liv-o/statistics/rx_packets)
+ip netns exec "$edge" python3 "$here/flood.py" liv-e 10.52.0.2 80 200000
+arrived=$(($(ip netns exec "$origin" cat /sys/class/net/liv-o/statistics/rx_packets) - arrived))
+run empty
+wait_for "$work/flood.out" '"cause":"empty-response"'
+most_kib=$(awk '/^VmHWM/ { print $2 }' "/proc/$watching/status")
+kill -TERM "$watching"
+wait "$watching"
+[[ $most_kib -lt 131072 ]] || { echo "$most_kib KiB in a flood"; exit 1; }
+python3 - "$work/flood.out" "$work/flood.err" "$arrived" <<'PY'
+import json, re, sys
+
+lines, arrived = [json.loads(line) for line in open(sys.argv[1])], int(sys.argv[3])
+told = re.findall(r"([\d,]+) packets? dropped before", open(sys.argv[2]).read())
+told = sum(int(number.replace(",", "")) for number in told)
+summary, capture = lines[-1], next(line for line in lines if line["type"] == "capture")
+print(f"{arrived} packets arrived, {capture['packets']} seen, {told} dropped and told, {summary['connections']} connections")
+assert any("half-open connections were given up" in caveat for caveat in summary["caveats"]), summary["caveats"]
+assert capture["packets"] + told >= arrived, "packets are missing and nobody told"
+assert told == 0 or any("dropped" in problem for problem in capture["problems"]), capture["problems"]
+PY
+
+echo "== a key log that grows is followed"
+if command -v openssl >/dev/null; then
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=shop.example -keyout "$work/key.pem" -out "$work/cert.pem" \
+        2>"$work/openssl.err"
+    ip netns exec "$origin" python3 "$here/faulty.py" --tls 8444 "$work/cert.pem" "$work/key.pem" "$work/log/keys" &
+    sleep 0.5
+    watch keys --format ndjson --keylog "$work/log/keys"
+    run tls-empty
+    wait_for "$work/keys.out" '"target":"/empty"'
+    run tls-truncated
+    wait_for "$work/keys.out" '"target":"/truncated"'
+    kill -TERM "$watching"
+    wait "$watching"
+else
+    echo "openssl is not installed"
+fi
+
+echo "== metrics that cannot be written end the start"
+mkdir -m 755 "$work/closed"
+status=0
+ip netns exec "$origin" "$pcap520" live -i liv-o --metrics-file "$work/closed/pcap520.prom" 2>"$work/closed.err" || status=$?
+[[ $status == 2 ]]
+grep -q "cannot write the metrics.*--metrics-file" "$work/closed.err"
 
 echo "== a folder that is removed does not stop the watching"
 watch removed --record "$work/removed"

@@ -28,7 +28,7 @@ pub fn public_captures() -> Option<PathBuf> {
 }
 
 /// Fails on a difference that `explained` does not hold, and on an explanation of what is no difference any more.
-pub fn assert_explained(mut found: Vec<Difference>, explained: &Path, of_this_test: impl Fn(&str) -> bool) {
+pub fn assert_explained(mut found: Vec<Difference>, explained: &Path, of_this_test: impl Fn(&Difference) -> bool) {
     found.sort();
     let text = |key: &str, line: &Value| line[key].as_str().unwrap().to_owned();
     let explained: Vec<Difference> = lines(explained)
@@ -40,7 +40,7 @@ pub fn assert_explained(mut found: Vec<Difference>, explained: &Path, of_this_te
             ours: text("ours", line),
             tshark: text("tshark", line),
         })
-        .filter(|difference| of_this_test(&difference.file))
+        .filter(|difference| of_this_test(difference))
         .collect();
     let unexplained: Vec<_> = found.iter().filter(|difference| !explained.contains(difference)).collect();
     let gone: Vec<_> = explained.iter().filter(|difference| !found.contains(difference)).collect();

@@ -2,16 +2,20 @@
 
 use std::path::Path;
 
-use pcap520::analysis::{Analysis, Options, Records};
+use pcap520::analysis::{Analysis, Judging, Options, Records};
 use pcap520::capture::{Input, Item, Packet};
 use pcap520::report::{self, Detail, Document, Extract, Palette, Source, Style, View};
+use pcap520::verdict::Incident;
 use pcap520::wire::Decoder;
 
 use super::redact::is_bidirectional;
 use super::scratch;
 
 pub fn run(data: &[u8]) {
-    scratch::with_file(data, |path| drop(analyse(path)));
+    scratch::with_file(data, |path| {
+        drop(analyse(path));
+        watch(path);
+    });
 }
 
 /// Analyses a capture and writes every report; gives the JSON report, or none where the file is no capture.
@@ -47,10 +51,35 @@ pub fn analyse(path: &Path) -> Option<Vec<u8>> {
     assert_plain(&written(|out| report::write_markdown(&document, out)));
     let lines = written(|out| report::write_ndjson(&document, out));
     assert!(lines.split(|byte| *byte == b'\n').all(|line| line.is_empty() || line.starts_with(b"{")));
+    drop(lines);
+    assert!(written(|out| report::write_html(&document, out)).ends_with(b"</html>\n"), "a page is whole");
+    assert!(written(|out| report::write_har(&document, out)).ends_with(b"}\n"), "an archive is whole");
     if !verdict.incidents.is_empty() {
         extract(path, Extract::new(&verdict, &View::default()));
     }
     Some(written(|out| report::write_json(&document, out)))
+}
+
+/// Watches a capture as if its packets came now.
+fn watch(path: &Path) {
+    let Ok(mut input) = Input::open(&[path.to_owned()]) else { return };
+    let mut analysis = Analysis::new(Options { judging: Judging::AsDecided { connections: 8 }, ..Options::default() });
+    while let Ok(Some(item)) = input.next_item() {
+        match item {
+            Item::Packet(packet) => analysis.packet(&packet),
+            Item::Secrets(text) => analysis.secrets(text),
+        }
+        analysis.decided().iter().for_each(tell);
+    }
+    analysis.close();
+    analysis.decided().iter().for_each(tell);
+}
+
+/// Tells an incident as a program that watches does.
+fn tell(incident: &Incident) {
+    let told = report::document::Incident::of(incident, &View::default()).expect("everything is taken");
+    let style = Style { width: 80, palette: Palette::Plain, detail: Detail::Digest };
+    assert_plain(&written(|out| report::write_text_incident(&told, 1, style, out)));
 }
 
 /// Writes the packets of the incidents.

@@ -20,7 +20,16 @@ use crate::cli::units::{Keep, Server, keep, seconds, server};
 ///
 /// Every option can be given as an environment variable: PCAP520_ and its name in capitals, such as PCAP520_INTERFACE.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(
+    after_long_help = EXAMPLES,
+    // A capture that is analysed gives the same report in every environment: only here have they a variable.
+    mut_arg("edge", |arg| arg.env("PCAP520_EDGE")),
+    mut_arg("connect_timeout", |arg| arg.env("PCAP520_CONNECT_TIMEOUT")),
+    mut_arg("handshake_timeout", |arg| arg.env("PCAP520_HANDSHAKE_TIMEOUT")),
+    mut_arg("response_timeout", |arg| arg.env("PCAP520_RESPONSE_TIMEOUT")),
+    mut_arg("header_limit", |arg| arg.env("PCAP520_HEADER_LIMIT")),
+    mut_arg("headers_limit", |arg| arg.env("PCAP520_HEADERS_LIMIT")),
+)]
 pub(in crate::cli) struct Args {
     #[command(flatten)]
     pub(super) source: SourceArgs,
@@ -51,7 +60,7 @@ pub(super) struct SourceArgs {
     pub(super) interface: Vec<String>,
 
     /// Read a stream of packets in place of an interface: - or a pipe
-    #[arg(short, long, value_name = "FILE", conflicts_with = "interface")]
+    #[arg(short, long, value_name = "FILE", env = "PCAP520_READ", conflicts_with = "interface")]
     pub(super) read: Option<PathBuf>,
 
     /// Only packets that match this BPF expression
@@ -127,7 +136,7 @@ pub(super) struct OutputArgs {
     pub(super) no_redact: bool,
 
     /// When to use colours
-    #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
+    #[arg(long, value_enum, value_name = "WHEN", env = "PCAP520_COLOR", default_value_t)]
     pub(super) color: Color,
 
     /// Nothing on standard error but errors
@@ -210,3 +219,20 @@ Examples:
       For Prometheus, and only one port.
   ssh origin tcpdump -U -w - tcp port 80 | pcap520 live -r -
       What another host captures.";
+
+#[cfg(test)]
+mod tests {
+    use clap::Args as _;
+
+    use super::*;
+
+    #[test]
+    fn every_option_has_its_variable() {
+        let command = Args::augment_args(clap::Command::new("live"));
+        for option in command.get_arguments().filter(|arg| arg.get_id() != "list_interfaces") {
+            let Some(name) = option.get_long() else { continue };
+            let variable = format!("PCAP520_{}", name.to_uppercase().replace('-', "_"));
+            assert_eq!(option.get_env().and_then(|name| name.to_str()), Some(variable.as_str()), "--{name}");
+        }
+    }
+}

@@ -211,6 +211,25 @@ mod tests {
     }
 
     #[test]
+    fn dashboard_and_alerts_ask_only_for_what_there_is() {
+        let dashboard = include_str!("../../../contrib/grafana/pcap520.json");
+        let alerts = include_str!("../../../contrib/prometheus/pcap520.rules.yml");
+        assert!(serde_json::from_str::<serde_json::Value>(dashboard).is_ok());
+        let text = Meters::default().text();
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        for asked in [dashboard, alerts] {
+            let names = asked
+                .match_indices("pcap520_")
+                .map(|(at, _)| asked[at..].split(|c| !is_name(c) && !c.is_ascii_digit()));
+            let names: Vec<&str> = names.filter_map(|mut name| name.next()).collect();
+            assert!(names.len() > 5);
+            for name in names {
+                assert!(text.contains(&format!("# TYPE {name} ")), "{name}");
+            }
+        }
+    }
+
+    #[test]
     fn metrics_are_served_and_nothing_else() {
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = server.0.local_addr().unwrap();

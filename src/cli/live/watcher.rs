@@ -32,6 +32,8 @@ pub(super) struct Watcher {
     desk: Desk,
     limits: Limits,
     metrics_file: Option<PathBuf>,
+    /// The file could not be written when it was tried last.
+    metrics_stale: bool,
     board: Board,
     last_second: Instant,
     dropped: u64,
@@ -112,6 +114,11 @@ impl Watcher {
         if !args.process.no_sandbox {
             sandbox::confine(&needs(&args, user, &sink, folder.as_ref()))?;
         }
+        if let Some(path) = &args.output.metrics_file {
+            // As the user that this process goes on as: what fails now would fail every second.
+            metrics::write_file(path, &Meters::default().text())
+                .map_err(|source| Error::UnwritableMetrics { path: path.clone(), source })?;
+        }
         let clock = match &feed {
             Feed::Interfaces(_) => Clock::Host,
             Feed::Stream(_) => Clock::Stream { last: Time::default(), came: Instant::now() },
@@ -141,6 +148,7 @@ impl Watcher {
                 until: args.source.duration.and_then(|duration| Instant::now().checked_add(duration)),
             },
             metrics_file: args.output.metrics_file,
+            metrics_stale: false,
             board,
             last_second: Instant::now(),
             dropped: 0,
@@ -271,12 +279,12 @@ impl Watcher {
         self.desk.meters.dropped = dropped;
         self.desk.each_second();
         let text = self.desk.meters.text();
-        if let Some(path) = &self.metrics_file
-            && let Err(error) = metrics::write_file(path, &text)
-        {
-            self.desk
-                .say(&format!("{}: cannot write the metrics: {error}; they are not written any more", path.display()));
-            self.metrics_file = None;
+        if let Some(path) = &self.metrics_file {
+            let written = metrics::write_file(path, &text);
+            if let (Err(error), false) = (&written, self.metrics_stale) {
+                self.desk.say(&format!("{}: cannot write the metrics for now: {error}", path.display()));
+            }
+            self.metrics_stale = written.is_err();
         }
         self.board.show(text);
     }

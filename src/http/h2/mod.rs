@@ -28,7 +28,7 @@ use flood::Flood;
 use flow::{CONNECTION_WINDOW, Window};
 use hpack::{Decoder, Field, Malformed};
 use marked::Input;
-use reader::{Kept, Reader};
+use reader::{Event, Kept, Reader};
 use settings::Settings;
 use stream::{Closed, Method, Stream, Streams};
 
@@ -157,6 +157,9 @@ impl Http2 {
 
     fn read(&mut self, line: &mut Timeline, from: Peer, mut input: Input<'_>) {
         while let Some(event) = self.side[from].reader.next(&mut input) {
+            if let Event::Begins = event {
+                self.count(line, from);
+            }
             match from {
                 Peer::Edge => self.edge_event(line, &event),
                 Peer::Origin => self.origin_event(line, &event),
@@ -164,6 +167,14 @@ impl Http2 {
         }
         if from == Peer::Origin && self.side.origin.reader.foreign() {
             preview(line, input.rest());
+        }
+    }
+
+    /// Counts the current frame of `from`, where its type is one of RFC 9113.
+    fn count(&self, line: &mut Timeline, from: Peer) {
+        let counts = &mut exchanges::h2(line).frames[from];
+        if let Some(count) = counts.get_mut(usize::from(self.side[from].reader.head.kind.0)) {
+            *count = count.saturating_add(1);
         }
     }
 
