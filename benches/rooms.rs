@@ -146,7 +146,7 @@ impl Application for Deaf {
 struct Ended(u64);
 
 impl Records for Ended {
-    fn ended(&mut self, _: Timeline) {
+    fn ended(&mut self, _: &mut Timeline) {
         self.0 += 1;
     }
 

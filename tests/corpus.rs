@@ -114,6 +114,21 @@ fn healthy_captures_give_no_observation_that_their_label_does_not_name() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+#[test]
+fn labelled_observations_are_made() {
+    let folders = ["plain", "tls", "lab"];
+    for (folder, label) in
+        folders.iter().flat_map(|folder| labels(folder).into_iter().map(move |label| (folder, label)))
+    {
+        let Some(wanted) = label["observations"].as_array().filter(|wanted| !wanted.is_empty()) else { continue };
+        let report = analyze(&root(folder), &label, Keys::Given);
+        let made: Vec<&Value> = report["observations"].as_array().unwrap().iter().map(|it| &it["kind"]).collect();
+        for kind in wanted {
+            assert!(made.contains(&kind), "{}: {kind} is not among {made:?}", label["capture"]);
+        }
+    }
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Keys {
     Given,

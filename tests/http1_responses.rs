@@ -77,6 +77,36 @@ fn every_rule_of_http_1_stands_in_the_table() {
 }
 
 #[test]
+fn after_an_upgrade_to_websocket_bytes_mean_nothing() {
+    let told = Conversation::connected()
+        .says(Peer::Edge, b"GET /chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .says(Peer::Origin, b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .says(Peer::Edge, b"\x81\x83GET\x26\x20\x26")
+        .says(Peer::Origin, b"\x81\x04HTTP")
+        .closes(Peer::Origin)
+        .closes(Peer::Edge)
+        .judged(Options::default());
+    assert_eq!(told.records[0].protocol, Some("websocket"));
+    assert_eq!((causes(&told), told.records[0].exchanges.len()), (vec![], 1));
+}
+
+#[test]
+fn a_request_is_known_by_each_of_its_names() {
+    let told = Conversation::connected()
+        .says(
+            Peer::Edge,
+            b"GET / HTTP/1.1\r\nHost: a\r\ntraceparent: 00-1\r\nX-Request-Id: 7\r\nCF-Ray: 8f-FRA\r\n\r\n",
+        )
+        .says(Peer::Origin, b"HTTP/1.1 204 No Content\r\n\r\n")
+        .closes(Peer::Edge)
+        .judged(Options::default());
+    let request = &told.records[0].exchanges[0].request;
+    let names = [&request.traceparent, &request.request_id, &request.ray];
+    assert_eq!(names.map(|name| name.as_deref().unwrap()), ["00-1", "7", "8f-FRA"]);
+    assert_eq!(request.id(), Some("7"));
+}
+
+#[test]
 fn a_response_is_judged_the_same_however_it_is_cut_into_segments() {
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for row in rows() {

@@ -119,7 +119,7 @@ fn dialogues_of(path: &Path) -> Vec<Vec<u8>> {
 struct Nobody;
 
 impl Records for Nobody {
-    fn ended(&mut self, _: Timeline) {}
+    fn ended(&mut self, _: &mut Timeline) {}
 
     fn given_up(&mut self, _: &HalfOpen) -> bool {
         true

@@ -7,7 +7,9 @@ use super::{Judging, Options, Records, Standing};
 use crate::detect::Scope;
 use crate::detect::observe::{Sight, Watchers};
 use crate::tcp;
-use crate::timeline::{Capture, Coding, Direction, Edge, End, Exchange, HalfOpen, Start, Timeline, Visibility};
+use crate::timeline::{
+    Alert, Capture, Coding, Direction, Edge, End, Exchange, HalfOpen, HandshakePhase, Start, Timeline, Visibility,
+};
 use crate::verdict::{
     Census, Chains, EdgeLog, Incident, Verdict, failed_unnoticed, judge, patterns, proxy_behind, settle,
 };
@@ -232,21 +234,21 @@ impl Gathered {
 }
 
 impl tcp::Records for Gathered {
-    fn ended(&mut self, line: Timeline) {
-        self.capture.learn(&line);
-        self.count(&line);
-        let suspect = !line.given_up && is_suspect(&line);
+    fn ended(&mut self, line: &mut Timeline) {
+        self.capture.learn(line);
+        self.count(line);
+        let suspect = !line.given_up && is_suspect(line);
         let gateway = !suspect
             && self.judging == Judging::WithHindsight
             && self.gateways.len() < GATEWAYS
             && line.exchanges.iter().any(is_gateway_error);
-        self.census.count(&line);
+        self.census.count(line);
         if let Some(log) = &mut self.edge_log {
-            log.see(&line);
+            log.see(line);
         }
         if !suspect && !gateway {
             self.told.remove(&line.index);
-            self.watchers.see(&Sight { line: &line, edge: &self.edge, failed: &[] });
+            self.watchers.see(&Sight { line, edge: &self.edge, failed: &[] });
         }
         let kept = match &self.records {
             Records::OfIncidents => false,
@@ -256,7 +258,7 @@ impl tcp::Records for Gathered {
         if !suspect && !gateway && !kept {
             return;
         }
-        let line = Rc::new(line);
+        let line = Rc::new(line.take());
         if suspect {
             self.judge(&line);
         }
@@ -319,9 +321,12 @@ fn is_suspect(line: &Timeline) -> bool {
     let coded = line.exchanges.last().and_then(|last| last.response.as_ref());
     let coded = coded.is_some_and(|response| matches!(response.coding, Coding::Broken { .. }));
     let tls = line.tls.as_ref().is_some_and(|tls| {
-        tls.alerts.iter().any(|alert| alert.description.is_none_or(|d| !d.is_close()))
-            || tls.not_tls.is_some()
-            || (tls.handshake_done.is_none() && !tls.joined_late)
+        // Behind the handshake an alert that nobody can read is a close_notify as a rule: no detector asks for it.
+        let says_why = |alert: &Alert| match alert.description {
+            Some(said) => !said.is_close(),
+            None => alert.phase < HandshakePhase::Established,
+        };
+        tls.alerts.iter().any(says_why) || tls.not_tls.is_some() || (tls.handshake_done.is_none() && !tls.joined_late)
     });
     let h2 = line.h2.as_ref().is_some_and(|h2| {
         !h2.deviations.is_empty() || h2.spoken_instead.is_some() || !h2.resets.is_empty() || !h2.goaways.is_empty()

@@ -87,7 +87,11 @@ impl Input {
                 return self.end().map(|()| None);
             };
             let Some(feed) = self.feeds.get_mut(index) else { return Ok(None) };
-            match feed.next()? {
+            let record = match feed.take() {
+                Some(header) => Record::Packet(header),
+                None => feed.next()?,
+            };
+            match record {
                 Record::Packet(header) => {
                     if self.waiting.peek().is_none_or(|Reverse(other)| (header.time, index) < *other) {
                         return Ok(Some(self.packet(index, header)));
@@ -220,11 +224,18 @@ impl Feed {
         Self { summary: Summary::new(path.into()), state, head: None, len: file_len(path) }
     }
 
+    /// The next packet, where it was read already.
     #[inline]
-    fn next(&mut self) -> Result<Record, CaptureError> {
-        if let Some(header) = self.head.take() {
-            return Ok(Record::Packet(header));
+    fn take(&mut self) -> Option<Header> {
+        match (&self.head, &mut self.state) {
+            (None, State::Open(reader)) => reader.take(),
+            _ => self.head.take(),
         }
+    }
+
+    /// What comes next, whatever has to be read for it.
+    #[inline(never)]
+    fn next(&mut self) -> Result<Record, CaptureError> {
         if let State::Closed = self.state {
             self.state = State::Open(Box::new(Reader::open(&self.summary.path)?));
         }

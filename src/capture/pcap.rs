@@ -56,49 +56,47 @@ impl Pcap {
     ///
     /// # Errors
     /// Why nothing more can be read.
-    #[inline]
     pub(super) fn next(&mut self, buffer: &mut Buffer) -> Result<Record, Damage> {
         loop {
-            let Layout { order, tick, header_len, link, .. } = self.layout;
+            let header_len = self.layout.header_len;
             if !self.fill(buffer, header_len)? {
                 return if buffer.available() == 0 { Ok(Record::End) } else { Err(self.cut(buffer)) };
             }
-            let Some(&[t0, t1, t2, t3, f0, f1, f2, f3, c0, c1, c2, c3, w0, w1, w2, w3]) = buffer.peek() else {
-                return Err(self.cut(buffer));
-            };
-            let seconds = order.u32([t0, t1, t2, t3]);
-            if matches!(seconds, MICROSECONDS | NANOSECONDS | MODIFIED) {
+            let Some(header) = buffer.peek().and_then(|header| self.layout.packet(header)) else {
                 self.join(buffer)?;
                 continue;
-            }
-            let captured = order.u32([c0, c1, c2, c3]);
-            let len = captured as usize;
+            };
+            let len = header.data.len();
             if len > MAX_PACKET_BYTES {
                 return Err(Damage::TooLong {
                     packet: self.packets.saturating_add(1),
                     offset: buffer.offset(),
-                    len: captured.into(),
+                    len: len as u64,
                 });
             }
             if !self.fill(buffer, header_len.saturating_add(len))? {
                 return Err(self.cut(buffer));
             }
-            let fraction = i64::from(order.u32([f0, f1, f2, f3]));
-            self.packets = self.packets.saturating_add(1);
-            buffer.consume(header_len);
-            return Ok(Record::Packet(Header {
-                time: Time(
-                    i64::from(seconds).saturating_mul(1_000_000_000).saturating_add(fraction.saturating_mul(tick)),
-                ),
-                link,
-                wire_len: order.u32([w0, w1, w2, w3]).max(captured),
-                data: buffer.consume(len),
-            }));
+            if let Some(header) = self.take(buffer) {
+                return Ok(Record::Packet(header));
+            }
         }
     }
 
-    /// Reads a second file header where a packet was due: files were joined with `cat`. No packet is meant, the
-    /// time of one that began with a magic number would be in the year 2055.
+    /// The next packet, where the block holds all of it.
+    #[inline]
+    pub(super) fn take(&mut self, buffer: &mut Buffer) -> Option<Header> {
+        let header = self.layout.packet(buffer.peek()?)?;
+        let (header_len, len) = (self.layout.header_len, header.data.len());
+        if len > MAX_PACKET_BYTES || header_len.saturating_add(len) > buffer.available() {
+            return None;
+        }
+        self.packets = self.packets.saturating_add(1);
+        buffer.consume(header_len);
+        Some(Header { data: buffer.consume(len), ..header })
+    }
+
+    /// Reads a second file header where a packet was due: files were joined with `cat`.
     #[cold]
     fn join(&mut self, buffer: &mut Buffer) -> Result<(), Damage> {
         if !self.fill(buffer, HEADER_BYTES)? {
@@ -142,6 +140,28 @@ impl Layout {
             header_len: if magic == MODIFIED { 24 } else { 16 },
             snap_len: order.u32([s0, s1, s2, s3]),
             link: LinkType(u16::from_be_bytes([high, low])),
+        })
+    }
+
+    /// What the header of a packet says, its bytes counted from the header's end; none for a second file header: no
+    /// packet is meant, the time of one that began with a magic number would be in the year 2055.
+    #[inline]
+    fn packet(&self, header: &[u8; 16]) -> Option<Header> {
+        let &[t0, t1, t2, t3, f0, f1, f2, f3, c0, c1, c2, c3, w0, w1, w2, w3] = header;
+        let order = self.order;
+        let seconds = order.u32([t0, t1, t2, t3]);
+        if matches!(seconds, MICROSECONDS | NANOSECONDS | MODIFIED) {
+            return None;
+        }
+        let fraction = i64::from(order.u32([f0, f1, f2, f3]));
+        let captured = order.u32([c0, c1, c2, c3]);
+        Some(Header {
+            time: Time(
+                i64::from(seconds).saturating_mul(1_000_000_000).saturating_add(fraction.saturating_mul(self.tick)),
+            ),
+            link: self.link,
+            wire_len: order.u32([w0, w1, w2, w3]).max(captured),
+            data: 0..captured as usize,
         })
     }
 

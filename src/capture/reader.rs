@@ -97,11 +97,19 @@ impl Reader {
         Ok(Self { buffer, decoder })
     }
 
+    /// The next packet of a pcap file, where the block holds all of it.
+    #[inline]
+    pub(super) fn take(&mut self) -> Option<Header> {
+        match &mut self.decoder {
+            Decoder::Pcap(pcap) => pcap.take(&mut self.buffer),
+            Decoder::Pcapng(_) => None,
+        }
+    }
+
     /// The next record.
     ///
     /// # Errors
     /// Why nothing more can be read; it is not to be called again then.
-    #[inline]
     pub(super) fn next(&mut self) -> Result<Record, Damage> {
         match &mut self.decoder {
             Decoder::Pcap(pcap) => pcap.next(&mut self.buffer),

@@ -40,8 +40,9 @@ pub trait Application {
 
 /// Where the records of ended connections go.
 pub trait Records {
-    /// The record of a connection that has ended, or was given up.
-    fn ended(&mut self, line: Timeline);
+    /// The record of a connection that has ended, or was given up. Who keeps it takes it out ([`Timeline::take`]): what
+    /// is left is the next one's.
+    fn ended(&mut self, line: &mut Timeline);
 
     /// A connection that is only being opened has to be given up (memory bound). True where this is all that is
     /// wanted of it; otherwise its record comes to [`Records::ended`].

@@ -82,6 +82,34 @@ impl<A: Application> Connection<A> {
         }
     }
 
+    /// Forgets all but its record, which is another connection's from here on.
+    pub(super) fn begin_again(&mut self, app: A, roles_open: bool) {
+        let Self {
+            line: _,
+            above,
+            stream,
+            habits,
+            flight,
+            analysis,
+            history,
+            initial,
+            copied_syn,
+            roles_open: open,
+            joined_late,
+        } = self;
+        *above = Causal::new(app);
+        *stream = ByPeer::default();
+        habits.edge.begin_again();
+        habits.origin.begin_again();
+        *flight = ByPeer::default();
+        *analysis = Analysis::default();
+        *history = History::default();
+        *initial = ByPeer::default();
+        *copied_syn = None;
+        *open = roles_open;
+        *joined_late = false;
+    }
+
     /// True where a SYN or SYN-ACK with this sequence number begins another connection on the same ports: its
     /// number is not this one's, or this one was reset or closed. A late copy does not.
     pub(super) fn is_replaced_by(&self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
@@ -196,12 +224,11 @@ impl<A: Application> Connection<A> {
         keep(&mut self.line.unreachable, error);
     }
 
-    /// The record, with everything that can only be said at the end.
-    #[expect(clippy::boxed_local, reason = "it is kept in a box, and large: it is not moved out of it once more")]
-    pub(super) fn finish(mut self: Box<Self>) -> Timeline {
+    /// Adds to the record everything that can only be said at the end.
+    pub(super) fn finish(&mut self) {
         let last = self.line.last;
         for from in [Peer::Edge, Peer::Origin] {
-            let Self { line, above, stream, joined_late, .. } = &mut *self;
+            let Self { line, above, stream, joined_late, .. } = self;
             let missed = stream[from].give_up_acked(last, &mut |piece| {
                 announce_late_join(line, above, joined_late);
                 above.hand_on(line, from, piece);
@@ -228,7 +255,6 @@ impl<A: Application> Connection<A> {
         self.line.direction.origin.ttl = ttl.origin;
         self.line.start = start(&self.line);
         self.above.app.finish(&mut self.line);
-        self.line
     }
 
     /// On a router, a peer's packets are captured on their way in and on their way out. A RST that is there once was

@@ -33,11 +33,11 @@ pub(super) struct Habits {
     with_timestamps: u32,
     without_timestamps: u32,
     largest_window: u16,
-    /// Fingerprints of the last segments, the oldest at `oldest`; 0 for none.
-    fingerprints: [u64; REMEMBERED],
-    /// What else is known of them.
-    seen: [Seen; REMEMBERED],
-    oldest: usize,
+    /// The last segments, the oldest at `oldest` once they are as many as are remembered.
+    seen: Vec<Seen>,
+    oldest: u8,
+    /// A part of the fingerprint of each of them; 0 for none. Nearly always it is enough to tell that there is no copy.
+    marks: [u16; REMEMBERED],
     copies: u32,
     /// The TTL of copies that differ from their first in nothing else.
     forwarded_ttl: Option<u8>,
@@ -70,8 +70,9 @@ fn is_newer(number: u32, other: u32) -> bool {
 }
 
 /// A segment that a copy may come of.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Seen {
+    fingerprint: u64,
     ttl: u8,
     at: PacketRef,
 }
@@ -103,27 +104,47 @@ fn fingerprint(segment: &Segment<'_>) -> u64 {
 /// Bytes of the options that are compared.
 const OPTIONS: usize = 12;
 
+/// The part of a fingerprint that is looked for first, never 0.
+fn mark(fingerprint: u64) -> u16 {
+    (fingerprint >> 48) as u16 | 1
+}
+
+/// Every mark is looked at, without a branch, which the compiler turns into vector instructions.
+fn has(marks: &[u16; REMEMBERED], mark: u16) -> bool {
+    marks.iter().fold(false, |found, &other| found | (other == mark))
+}
+
 impl Habits {
+    /// Forgets all of its sender: another one takes its place.
+    pub(super) fn begin_again(&mut self) {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.clear();
+        *self = Self { seen, ..Self::default() };
+    }
+
     /// True where the segment is a copy of an earlier one: of a mirror port, of another interface of the same host,
     /// or of a path that doubles packets. It says nothing about its sender.
     #[inline]
     pub(super) fn seen_twice(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
         let fingerprint = fingerprint(segment);
-        if let Some(place) = self.fingerprints.iter().position(|&other| other == fingerprint)
-            && self.is_copy(place, segment, packet)
-        {
+        let mark = mark(fingerprint);
+        if has(&self.marks, mark) && self.is_copy(fingerprint, segment, packet) {
             return true;
         }
         if segment.flags.syn() && self.is_syn_again(segment, packet) {
             self.copies = self.copies.saturating_add(1);
             return true;
         }
-        let place = self.oldest;
-        if let (Some(number), Some(seen)) = (self.fingerprints.get_mut(place), self.seen.get_mut(place)) {
-            *number = fingerprint;
-            *seen = Seen { ttl: segment.ip.ttl, at: packet };
-            self.oldest = place.wrapping_add(1) % REMEMBERED;
+        let seen = Seen { fingerprint, ttl: segment.ip.ttl, at: packet };
+        let place = usize::from(self.oldest);
+        if let Some(own) = self.marks.get_mut(place) {
+            *own = mark;
         }
+        match self.seen.get_mut(place) {
+            Some(oldest) => *oldest = seen,
+            None => self.seen.push(seen),
+        }
+        self.oldest = (place.wrapping_add(1) % REMEMBERED) as u8;
         false
     }
 
@@ -136,8 +157,8 @@ impl Habits {
     }
 
     #[cold]
-    fn is_copy(&mut self, place: usize, segment: &Segment<'_>, packet: PacketRef) -> bool {
-        let Some(first) = self.seen.get(place) else { return false };
+    fn is_copy(&mut self, fingerprint: u64, segment: &Segment<'_>, packet: PacketRef) -> bool {
+        let Some(first) = self.seen.iter().find(|seen| seen.fingerprint == fingerprint) else { return false };
         let told_apart = segment.ip.id.is_some_and(|id| id != 0) && segment.options.timestamps().is_some();
         let within = if told_apart { COPY_NS } else { TWICE_NS };
         let copy = packet.time.nanos_since(first.at.time) <= within;

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 
 use super::application::Application;
 use super::connection::Connection;
-use crate::timeline::{Endpoint, HalfOpen, PacketRef, Peer, Timeline};
+use super::spare::{Beginning, Spare};
+use crate::timeline::{Endpoint, HalfOpen, PacketRef, Peer};
 use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
 
 /// A SYN, and the SYN-ACK that answers it.
@@ -44,9 +45,10 @@ impl Knock {
     }
 
     /// The connection that it is, told from its SYN on.
-    pub(super) fn connection<A: Application>(&self, app: A) -> Box<Connection<A>> {
-        let line = Timeline::new(self.index, self.edge, self.origin, self.syn.packet);
-        let mut connection = Box::new(Connection::new(line, app, false));
+    pub(super) fn connection<A: Application>(&self, spare: &mut Spare<A>, app: A) -> Box<Connection<A>> {
+        let Self { index, edge, origin, .. } = *self;
+        let beginning = Beginning { index, edge, origin, first: self.syn.packet, roles_open: false };
+        let mut connection = spare.begin(&beginning, app);
         connection.segment(Peer::Edge, self.syn.packet, &self.syn.segment(self.edge, self.origin));
         if let Some(answer) = &self.answer {
             connection.segment(Peer::Origin, answer.packet, &answer.segment(self.origin, self.edge));

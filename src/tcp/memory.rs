@@ -38,7 +38,12 @@ impl Watch {
         due
     }
 
-    /// How many of these have to go, which take so many bytes each: enough for a while, where it is too much.
+    /// True where these take too much, which take so many bytes each.
+    pub(super) fn is_exceeded(&self, taken: impl Iterator<Item = u64>) -> bool {
+        taken.fold(0, u64::saturating_add) > self.limit
+    }
+
+    /// How many of these have to go: enough for a while, where it is too much.
     pub(super) fn excess(&self, taken: impl Iterator<Item = u64> + Clone) -> usize {
         let total = taken.clone().fold(0, u64::saturating_add);
         if total <= self.limit {

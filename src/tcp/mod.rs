@@ -16,6 +16,7 @@ mod memory;
 mod reset;
 mod roles;
 mod sequence;
+mod spare;
 mod stream;
 mod table;
 #[cfg(test)]

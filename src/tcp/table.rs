@@ -9,8 +9,9 @@ use super::gone::Gone;
 use super::knock::{Knock, Knocks};
 use super::memory::{self, MaxMemory};
 use super::roles::Roles;
+use super::spare::{Beginning, Spare};
 use super::watch::{Looks, Seen, Watch};
-use crate::timeline::{Endpoint, PacketRef, Peer, Time, Timeline, Unreachable};
+use crate::timeline::{Endpoint, PacketRef, Peer, Time, Unreachable};
 use crate::wire::{IcmpError, Segment};
 
 /// How long a closed connection is kept for its stragglers: late retransmissions, resets, requests that crossed
@@ -32,6 +33,7 @@ pub struct Table<A> {
     closed: VecDeque<Queued>,
     gone: Gone,
     pub(super) knocks: Knocks,
+    pub(super) spare: Spare<A>,
     next_index: u32,
     connections: u64,
     roles: Roles,
@@ -59,23 +61,19 @@ pub(super) enum Stage<A> {
 impl<A: Application> Slot<A> {
     /// The connection, opened where it was only knocking.
     #[inline]
-    pub(super) fn open(&mut self, knocks: &mut Knocks, app: impl Fn() -> A) -> Option<&mut Connection<A>> {
+    pub(super) fn open(
+        &mut self,
+        knocks: &mut Knocks,
+        spare: &mut Spare<A>,
+        app: impl Fn() -> A,
+    ) -> Option<&mut Connection<A>> {
         if let Stage::Knocking(number) = self.stage {
-            self.stage = Stage::Open(knocks.let_in(number)?.connection(app()));
+            self.stage = Stage::Open(knocks.let_in(number)?.connection(spare, app()));
         }
         match &mut self.stage {
             Stage::Open(connection) => Some(connection),
             Stage::Knocking(_) => None,
         }
-    }
-
-    /// The record of the connection, which has come to its end.
-    fn finish(self, knocks: &mut Knocks, app: impl Fn() -> A) -> Option<Timeline> {
-        let connection = match self.stage {
-            Stage::Knocking(number) => knocks.let_in(number)?.connection(app()),
-            Stage::Open(connection) => connection,
-        };
-        Some(connection.finish())
     }
 }
 
@@ -99,6 +97,7 @@ impl<A: Application> Table<A> {
             closed: VecDeque::new(),
             gone: Gone::default(),
             knocks: Knocks::default(),
+            spare: Spare::default(),
             next_index: 0,
             connections: 0,
             roles,
@@ -153,7 +152,7 @@ impl<A: Application> Table<A> {
         {
             return;
         }
-        let Some(connection) = entry.open(&mut self.knocks, &app) else { return };
+        let Some(connection) = entry.open(&mut self.knocks, &mut self.spare, &app) else { return };
         let from = sender(connection, source);
         if segment.flags.syn() && connection.is_replaced_by(from, packet, segment) {
             let begun_by = connection.syn_answered_by(segment);
@@ -161,7 +160,7 @@ impl<A: Application> Table<A> {
             self.open(key, packet, segment, &app, records);
             if let (Some(syn), Some(slot)) = (begun_by, self.find(key)) {
                 let entry = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
-                if let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &app)) {
+                if let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &mut self.spare, &app)) {
                     connection.begun_by(syn);
                 }
             }
@@ -184,7 +183,9 @@ impl<A: Application> Table<A> {
         let destination = Endpoint { address: quoted.destination, port: quoted.destination_port };
         let Some(slot) = self.find(FlowKey::new(source, destination)) else { return };
         let entry = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
-        let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, app)) else { return };
+        let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &mut self.spare, app)) else {
+            return;
+        };
         let about = sender(connection, source);
         connection.unreachable(
             about,
@@ -209,9 +210,7 @@ impl<A: Application> Table<A> {
         self.last = None;
         left.sort_unstable_by_key(|slot| slot.index);
         for slot in left {
-            if let Some(line) = slot.finish(&mut self.knocks, &app) {
-                records.ended(line);
-            }
+            self.end(slot, &app, records);
         }
     }
 
@@ -243,7 +242,7 @@ impl<A: Application> Table<A> {
         let (stage, closed) = match &knock {
             Some(_) => (Stage::Knocking(self.knocks.next()), false),
             None => {
-                let mut connection = Box::new(self.connection(index, packet, segment, app()));
+                let mut connection = self.connection(index, packet, segment, app());
                 let source = Endpoint { address: segment.ip.source, port: segment.source_port };
                 let from = sender(&connection, source);
                 connection.segment(from, packet, segment);
@@ -265,7 +264,7 @@ impl<A: Application> Table<A> {
     }
 
     /// A connection that `segment` is the first one of, told nothing yet.
-    fn connection(&self, index: u32, packet: PacketRef, segment: &Segment<'_>, app: A) -> Connection<A> {
+    fn connection(&mut self, index: u32, packet: PacketRef, segment: &Segment<'_>, app: A) -> Box<Connection<A>> {
         let source = Endpoint { address: segment.ip.source, port: segment.source_port };
         let destination = Endpoint { address: segment.ip.destination, port: segment.destination_port };
         let syn = segment.flags.syn();
@@ -276,7 +275,7 @@ impl<A: Application> Table<A> {
         };
         let (edge, origin) = if source_is_edge { (source, destination) } else { (destination, source) };
         let roles_open = !syn && !self.roles.names(edge) && !self.roles.names(origin);
-        Connection::new(Timeline::new(index, edge, origin, packet), app, roles_open)
+        self.spare.begin(&Beginning { index, edge, origin, first: packet, roles_open }, app)
     }
 
     fn place(&mut self, entry: Slot<A>) -> u32 {
@@ -303,13 +302,13 @@ impl<A: Application> Table<A> {
                 Some(knock) => {
                     self.take(slot);
                     let folded = records.given_up(&knock.half_open());
-                    (!folded).then(|| knock.connection(app()))
+                    (!folded).then(|| knock.connection(&mut self.spare, app()))
                 }
                 None => self.take_half_open(slot, index),
             };
             if let Some(mut connection) = connection {
                 connection.line.given_up = true;
-                records.ended(connection.finish());
+                self.hand_out(connection, records);
             }
         }
     }
@@ -320,13 +319,16 @@ impl<A: Application> Table<A> {
             Stage::Open(connection) => Some((connection.line.last.number, slot as u32, connection.memory())),
             Stage::Knocking(_) => None,
         });
+        if !self.memory.is_exceeded(open.clone().map(|(.., bytes)| bytes)) {
+            return;
+        }
         let mut open: Vec<(u64, u32, u64)> = open.collect();
         open.sort_unstable();
         let excess = self.memory.excess(open.iter().map(|(.., bytes)| *bytes));
         for (_, slot, _) in open.into_iter().take(excess) {
             if let Some(Slot { stage: Stage::Open(mut connection), .. }) = self.take(slot) {
                 connection.line.given_up = true;
-                records.ended(connection.finish());
+                self.hand_out(connection, records);
             }
         }
     }
@@ -367,9 +369,26 @@ impl<A: Application> Table<A> {
     }
 
     pub(super) fn remove(&mut self, slot: u32, app: &impl Fn() -> A, records: &mut impl Records) {
-        if let Some(line) = self.take(slot).and_then(|entry| entry.finish(&mut self.knocks, app)) {
-            records.ended(line);
+        if let Some(entry) = self.take(slot) {
+            self.end(entry, app, records);
         }
+    }
+
+    /// The connection has come to its end.
+    fn end(&mut self, entry: Slot<A>, app: &impl Fn() -> A, records: &mut impl Records) {
+        let connection = match entry.stage {
+            Stage::Knocking(number) => self.knocks.let_in(number).map(|it| it.connection(&mut self.spare, app())),
+            Stage::Open(connection) => Some(connection),
+        };
+        if let Some(connection) = connection {
+            self.hand_out(connection, records);
+        }
+    }
+
+    fn hand_out(&mut self, mut connection: Box<Connection<A>>, records: &mut impl Records) {
+        connection.finish();
+        records.ended(&mut connection.line);
+        self.spare.add(connection);
     }
 
     fn take(&mut self, slot: u32) -> Option<Slot<A>> {
@@ -396,7 +415,7 @@ mod tests {
 
     use super::super::testing::Scribe;
     use super::*;
-    use crate::timeline::{HalfOpen, Start};
+    use crate::timeline::{HalfOpen, Start, Timeline};
     use crate::wire::{Flags, Ip, SeqNumber, TcpOptions};
 
     /// Keeps all that it is handed; half-open connections as it is told to.
@@ -408,8 +427,8 @@ mod tests {
     }
 
     impl Records for Kept {
-        fn ended(&mut self, line: Timeline) {
-            self.ended.push(line);
+        fn ended(&mut self, line: &mut Timeline) {
+            self.ended.push(line.take());
         }
 
         fn given_up(&mut self, half_open: &HalfOpen) -> bool {

@@ -43,8 +43,8 @@ impl Application for Scribe {
 }
 
 impl Records for Vec<Timeline> {
-    fn ended(&mut self, line: Timeline) {
-        self.push(line);
+    fn ended(&mut self, line: &mut Timeline) {
+        self.push(line.take());
     }
 
     fn given_up(&mut self, _: &HalfOpen) -> bool {

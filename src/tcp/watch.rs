@@ -81,11 +81,10 @@ impl<A: Application + Clone> Table<A> {
                 continue;
             }
             let Some(Some(entry)) = self.slots.get_mut(queued.slot as usize) else { continue };
-            if let Some(connection) = entry.open(&mut self.knocks, app)
+            if let Some(connection) = entry.open(&mut self.knocks, &mut self.spare, app)
                 && connection.half_open()
             {
-                let line = Box::new(connection.clone()).finish();
-                records.looked(line);
+                records.looked(at_its_end(connection));
             }
             self.notice(queued.slot, queued.since);
         }
@@ -102,8 +101,7 @@ impl<A: Application + Clone> Table<A> {
             }
             let was_silent = std::mem::replace(&mut seen.silent, silent >= SILENCE_NS);
             if silent >= SILENCE_NS && !was_silent {
-                let line = connection.clone().finish();
-                records.looked(line);
+                records.looked(at_its_end(connection));
             }
             self.again(Queued { since: if silent < SILENCE_NS { last } else { now }, ..queued });
         }
@@ -197,10 +195,17 @@ fn alarms(line: &Timeline) -> u16 {
     u16::try_from(all).unwrap_or(u16::MAX)
 }
 
+/// The record as if nothing more came.
+fn at_its_end<A: Application + Clone>(connection: &Connection<A>) -> Timeline {
+    let mut connection = Box::new(connection.clone());
+    connection.finish();
+    connection.line
+}
+
 /// The record as if the capture ended now. On a connection that nobody has closed, what waits for an acknowledgment
 /// may still get it: that is judged once it is silent.
 fn so_far<A: Application + Clone>(connection: &Connection<A>) -> Timeline {
-    let mut line = Box::new(connection.clone()).finish();
+    let mut line = at_its_end(connection);
     if line.closes().next().is_none() && line.start != Start::Refused {
         for peer in [Peer::Edge, Peer::Origin] {
             let direction = &mut line.direction[peer];

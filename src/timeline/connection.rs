@@ -81,6 +81,25 @@ impl Timeline {
         }
     }
 
+    /// Begins the record of another connection in the place of this one, whose memory it takes over.
+    pub fn begin_again(&mut self, index: u32, edge: Endpoint, origin: Endpoint, first: PacketRef) {
+        let Self { exchanges, connect, direction, history, .. } = self;
+        let connect = Connect { syns: emptied(&mut connect.syns), syn_acks: emptied(&mut connect.syn_acks), ack: None };
+        let fins = ByPeer { edge: emptied(&mut direction.edge.fins), origin: emptied(&mut direction.origin.fins) };
+        let (exchanges, mut history) = (emptied(exchanges), std::mem::take(history));
+        history.clear();
+        *self = Self { exchanges, connect, history, ..Self::new(index, edge, origin, first) };
+        self.direction.edge.fins = fins.edge;
+        self.direction.origin.fins = fins.origin;
+    }
+
+    /// Hands the record out, and leaves one that tells nothing.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let empty = Self::new(self.index, self.endpoint.edge, self.endpoint.origin, self.first);
+        std::mem::replace(self, empty)
+    }
+
     /// How the connection ended, as far as the capture shows.
     #[must_use]
     pub fn end(&self) -> End {
@@ -154,6 +173,17 @@ impl Timeline {
         self.direction[from].acked >= offset
     }
 }
+
+/// The memory of a list without what stood in it, where it is not much.
+fn emptied<T>(list: &mut Vec<T>) -> Vec<T> {
+    let mut list = std::mem::take(list);
+    list.clear();
+    list.shrink_to(FEW);
+    list
+}
+
+/// What most connections have no more than of anything.
+const FEW: usize = 8;
 
 /// Merges closes that stand in the order of their packets.
 fn in_order<'a>(

@@ -1,7 +1,9 @@
 //! What many incidents have in common: one short sentence with its numbers for each trait that sets them apart from
 //! the traffic that went well.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
 
 use super::Incident;
 use crate::detect::span;
@@ -40,9 +42,10 @@ pub struct Pattern {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Census {
     exchanges: u64,
-    servers: BTreeMap<Endpoint, u64>,
-    paths: BTreeMap<String, u64>,
-    hours: BTreeMap<i64, u64>,
+    servers: HashMap<Endpoint, u64, RandomState>,
+    paths: HashMap<String, u64, RandomState>,
+    /// By the hour of the day, UTC.
+    hours: [u64; 24],
     large: u64,
 }
 
@@ -56,8 +59,9 @@ impl Census {
         } else if self.servers.len() < SERVERS {
             self.servers.insert(line.endpoint.origin, all.max(1));
         }
-        let number = self.hours.entry(hour(line)).or_default();
-        *number = number.saturating_add(all.max(1));
+        if let Some(count) = self.hours.get_mut(hour(line)) {
+            *count = count.saturating_add(all.max(1));
+        }
         for exchange in &line.exchanges {
             self.large = self.large.saturating_add(u64::from(is_large(exchange)));
             let prefix = prefix(&exchange.request.target);
@@ -188,7 +192,7 @@ impl Group<'_> {
 
     fn hour(&self) -> Option<Pattern> {
         let hour = self.shared(|incident| Some(hour(&incident.timeline)))?;
-        let (own, all) = (*self.census.hours.get(&hour.value)?, self.census.hours.values().sum());
+        let (own, all) = (*self.census.hours.get(hour.value)?, self.census.hours.iter().sum());
         let text = format!(
             "{} began between {:02}:00 and {:02}:00 UTC, as {own} of {all} exchanges did.",
             self.name(hour.incidents),
@@ -264,12 +268,11 @@ fn is_large(exchange: &Exchange) -> bool {
 
 /// The first segment of a target: `/api` of `/api/cart?x=1`.
 fn prefix(target: &str) -> &str {
-    let path = target.split(['?', '#']).next().unwrap_or_default();
-    let end = path.char_indices().skip(1).find(|(_, c)| *c == '/').map_or(path.len(), |(at, _)| at);
-    path.get(..end).unwrap_or(path)
+    let ends = |(at, byte)| matches!(byte, b'?' | b'#') || byte == b'/' && at > 0;
+    target.bytes().enumerate().position(ends).and_then(|end| target.get(..end)).unwrap_or(target)
 }
 
 /// Hour of the day, UTC, in which a connection began.
-fn hour(line: &Timeline) -> i64 {
-    line.first.time.0.div_euclid(3_600_000_000_000).rem_euclid(24)
+fn hour(line: &Timeline) -> usize {
+    line.first.time.0.div_euclid(3_600_000_000_000).rem_euclid(24) as usize
 }

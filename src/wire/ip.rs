@@ -57,6 +57,15 @@ pub(super) fn ipv4_facts(header: &[u8; 20]) -> Ip {
     }
 }
 
+/// The facts of an IPv6 header.
+#[inline]
+pub(super) fn ipv6_facts(header: &[u8; 40]) -> Ip {
+    let &[_, _, _, _, _, _, _, ttl, ref addresses @ ..] = header;
+    let (source, destination) = addresses.split_at(16);
+    let address = |bytes: &[u8]| Ipv6Addr::from(bytes.first_chunk().copied().unwrap_or_default()).into();
+    Ip { source: address(source), destination: address(destination), ttl, id: None, dont_fragment: true }
+}
+
 /// version and header length (1), service (1), total length (2), identification (2), flags and fragment offset
 /// (2), TTL (1), protocol (1), checksum (2), source (4), destination (4), options
 fn ipv4(at: View<'_>) -> Result<Step<'_>, Reason> {
@@ -86,16 +95,9 @@ fn ipv4(at: View<'_>) -> Result<Step<'_>, Reason> {
 /// version, class and flow label (4), payload length (2), next header (1), hop limit (1), source (16),
 /// destination (16)
 fn ipv6(at: View<'_>) -> Result<Step<'_>, Reason> {
-    let (&[_, _, _, _, l0, l1, next, ttl, ..], rest) = at.header::<40>()?;
-    let (addresses, _) = at.skip(8)?.header::<32>()?;
-    let (&[source, destination], []) = addresses.as_chunks::<16>() else { return Err(Reason::Malformed) };
-    let ip = Ip {
-        source: Ipv6Addr::from(source).into(),
-        destination: Ipv6Addr::from(destination).into(),
-        ttl,
-        id: None,
-        dont_fragment: true,
-    };
+    let (header, rest) = at.header::<40>()?;
+    let &[_, _, _, _, l0, l1, next, ..] = header;
+    let ip = ipv6_facts(header);
     // 0 is a jumbogram (RFC 2675), or a packet that the network card is to segment.
     let payload = match usize::from(u16::from_be_bytes([l0, l1])) {
         0 => rest,

@@ -47,7 +47,7 @@ impl Segment<'_> {
 ///
 /// # Errors
 /// Its header is not whole, or says what cannot be.
-#[inline]
+#[inline(always)]
 pub(super) fn segment(ip: Ip, at: View<'_>) -> Result<Segment<'_>, Reason> {
     let (header, rest) = at.header::<20>()?;
     let &[s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, _, _, u0, u1] = header;
@@ -183,8 +183,16 @@ impl<'a> TcpOptions<'a> {
 
     /// Timestamps (RFC 7323 section 3).
     #[must_use]
+    #[inline]
     pub fn timestamps(self) -> Option<Timestamps> {
-        self.value(TIMESTAMPS).map(|[v0, v1, v2, v3, e0, e1, e2, e3]| Timestamps {
+        // As nearly every segment has them (RFC 7323 appendix A).
+        let value = match self.0 {
+            &[NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3, ..] => {
+                Some([v0, v1, v2, v3, e0, e1, e2, e3])
+            }
+            _ => self.value(TIMESTAMPS),
+        };
+        value.map(|[v0, v1, v2, v3, e0, e1, e2, e3]| Timestamps {
             value: u32::from_be_bytes([v0, v1, v2, v3]),
             echo: u32::from_be_bytes([e0, e1, e2, e3]),
         })

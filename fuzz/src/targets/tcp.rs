@@ -171,8 +171,8 @@ fn byte(side: usize, offset: u64) -> u8 {
 struct Checker;
 
 impl Records for Checker {
-    fn ended(&mut self, line: Timeline) {
-        check(&line);
+    fn ended(&mut self, line: &mut Timeline) {
+        check(line);
     }
 
     fn given_up(&mut self, _: &HalfOpen) -> bool {

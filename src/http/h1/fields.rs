@@ -19,6 +19,7 @@ pub(super) struct Field<'a> {
 }
 
 impl Field<'_> {
+    #[inline]
     pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }

@@ -34,6 +34,7 @@ enum Codings {
 
 impl FramingFields {
     /// Looks at a field, and tells `broken` what it breaks.
+    #[inline]
     pub(super) fn see(&mut self, field: &Field<'_>, broken: &mut impl FnMut(Rule, usize)) {
         if field.is("content-length") {
             self.length_at = field.at;

@@ -106,5 +106,8 @@ fn known(method: &[u8]) -> Cow<'static, str> {
 /// Bytes of a stranger as text: what is no UTF-8 is replaced, and what is too long is cut.
 pub(super) fn text(bytes: &[u8]) -> String {
     let kept = bytes.get(..bytes.len().min(TEXT_LIMIT)).unwrap_or_default();
-    String::from_utf8_lossy(kept).into_owned()
+    match std::str::from_utf8(kept) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(kept).into_owned(),
+    }
 }

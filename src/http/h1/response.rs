@@ -215,21 +215,24 @@ impl<'a, 'b> Reading<'a, 'b> {
             16 if field.is("content-encoding") => self.result.coded = CodedBody::new(field.value),
             _ => {}
         }
-        let mut broken: [Option<(Rule, usize)>; 2] = [None; 2];
-        self.result.framing.see(&field, &mut |rule, at| broken[0] = Some((rule, at)));
+        let mut broken = None;
+        self.result.framing.see(&field, &mut |rule, at| broken = Some((rule, at)));
+        if let Some(broken) = broken {
+            self.broken(self.head, &[broken]);
+        }
         if let Some(nth) = SINGLETONS.iter().position(|name| field.is(name)) {
             match self.singletons.get_mut(nth) {
-                Some(Some(first)) if *first != field.value => broken[1] = Some((Rule::DuplicateField, field.at)),
+                Some(Some(first)) if *first != field.value => {
+                    self.broken(self.head, &[(Rule::DuplicateField, field.at)]);
+                }
                 Some(place @ None) => *place = Some(field.value),
                 _ => {}
             }
         }
-        for (rule, at) in broken.into_iter().flatten() {
-            self.broken(self.head, &[(rule, at)]);
-        }
     }
 
     /// Notes broken rules; each quotes its line of `head` from the line's beginning.
+    #[cold]
     fn broken(&mut self, head: &[u8], rules: &[(Rule, usize)]) {
         for &(rule, at) in rules {
             let before = head.get(..at).unwrap_or_default();
