@@ -378,7 +378,9 @@ impl Session {
             self.miss_message(from);
         }
         self.keyless.gap(line, &mut self.handshake);
-        if facts(line).decrypted {
+        // Behind its Finished a side sends data: the first of it may be what is missing.
+        let keyed = matches!(self.side[from].reading, Reading::Keyed { .. }) && self.handshake.has_finished(from);
+        if keyed || facts(line).decrypted {
             let missing = self.side[from].missing.get_or_insert(Missing { first: at, bytes: 0, seen: 0 });
             missing.bytes = missing.bytes.saturating_add(bytes);
         }
