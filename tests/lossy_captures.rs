@@ -262,6 +262,7 @@ fn judge(packets: &[Kept], label: &Value, folder: &Path, keys: Keys) -> Verdict 
     let args: Vec<&str> = label["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
     let edge = match args.as_slice() {
         ["--response-timeout", seconds] => Edge::default().with_response_timeout(seconds.parse().unwrap()),
+        ["--edge", name] => Edge::built_in(name).unwrap(),
         [] => Edge::default(),
         other => panic!("{other:?}"),
     };

@@ -109,13 +109,20 @@ impl<'a> Case<'a> {
         self.line.direction.edge.rsts.iter().any(|rst| rst.packet == packet)
     }
 
-    /// The confidence of a verdict on this exchange, were its content known: without keys it is only likely.
+    /// The confidence of a verdict on this exchange, were its content known: without keys it is only likely, and
+    /// behind a response of which the snap length cut the head only possible, for that may have announced the close.
     #[must_use]
     pub fn confidence(&self, exchange: &Exchange) -> Confidence {
         match exchange.visibility {
+            _ if self.is_behind_a_cut_head(exchange) => Confidence::Possible,
             Visibility::Clear if self.line.direction.origin.missed_by_capture == 0 => Confidence::Certain,
             _ => Confidence::Likely,
         }
+    }
+
+    fn is_behind_a_cut_head(&self, exchange: &Exchange) -> bool {
+        let mut before = self.line.exchanges.iter().take_while(|other| other.number < exchange.number);
+        self.line.cut_bytes > 0 && before.any(|other| other.visibility == Visibility::Obscured)
     }
 
     /// The last complete response before `exchange`: since then the connection was idle. Where the snap length cut the

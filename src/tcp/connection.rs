@@ -560,6 +560,10 @@ fn start(line: &Timeline) -> Start {
         (false, false) => Start::MidStream,
         // The ACK of a SYN-ACK tells of one, in the capture or not.
         _ if data || line.connect.established() => Start::Handshake,
+        // A reset that acknowledges more than the SYN answers what was said later, in the capture or not.
+        (true, false) if line.direction.origin.rsts.iter().any(|rst| rst.acked.is_some_and(|acked| acked > 0)) => {
+            Start::Handshake
+        }
         (true, false) if !line.direction.origin.rsts.is_empty() => Start::Refused,
         (_, true) if line.closes().next().is_some() => Start::Handshake,
         (true, _) => Start::Unanswered,
@@ -729,6 +733,13 @@ mod tests {
         let line = Conversation::new().syn(Edge).rst(Origin).line();
         assert_eq!((line.start, line.end()), (Start::Refused, End::Refused));
         assert_eq!(line.direction.origin.rsts[0].look, RstLook::Refusal);
+    }
+
+    #[test]
+    fn a_reset_that_acknowledges_data_is_no_answer_to_the_syn() {
+        let talk = Conversation::new().syn(Edge).syn(Origin).unseen().ack(Edge).unseen();
+        let line = talk.says(Edge, b"GET").unseen().rst(Origin).line();
+        assert_eq!((line.start, line.connect.syns.len()), (Start::Handshake, 1));
     }
 
     #[test]
