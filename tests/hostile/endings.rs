@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::fuzz::packets::{Conversation, pcap};
 
+/// The program with these arguments. A job in the background of a shell ignores SIGINT, and so would its children.
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pcap520"));
-    command.args(arguments).env_remove("SSLKEYLOGFILE").stdin(Stdio::null());
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_pcap520")]).args(arguments);
+    command.env_remove("SSLKEYLOGFILE").stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
