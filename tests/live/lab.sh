@@ -6,36 +6,13 @@ set -euo pipefail
 
 pcap520=$(realpath "$1")
 here=$(cd "$(dirname "$0")" && pwd)
-edge=liv-edge-$$ origin=liv-origin-$$
-
-skip() { echo "skipped: $*"; exit 77; }
-
-[[ $(id -u) == 0 ]] || skip "only root can make network namespaces"
-for program in ip nginx tcpdump python3; do
-    command -v "$program" >/dev/null || skip "$program is not installed (make deps)"
-done
-ip netns add "$edge" 2>/dev/null || skip "network namespaces are not allowed here"
-work=$(mktemp -d)
-chmod 755 "$work"
-
-clean() {
-    for space in "$edge" "$origin"; do
-        for process in $(ip netns pids "$space" 2>/dev/null); do kill "$process" 2>/dev/null || true; done
-    done
-    sleep 0.2
+source "$here/spaces.sh"
+leave() {
     umount "$work/small" 2>/dev/null || true
-    ip netns del "$edge" 2>/dev/null || true
-    ip netns del "$origin" 2>/dev/null || true
     [[ -z ${LAB_KEEP:-} ]] || cp -r "$work" "$LAB_KEEP"
-    rm -rf "$work"
 }
-trap clean EXIT
 
-ip netns add "$origin"
-ip -n "$edge" link add liv-e type veth peer name liv-o netns "$origin" || skip "veth pairs are not allowed here"
-ip -n "$edge" addr add 10.52.0.1/24 dev liv-e
-ip -n "$origin" addr add 10.52.0.2/24 dev liv-o
-for side in "$edge lo" "$edge liv-e" "$origin lo" "$origin liv-o"; do ip -n ${side% *} link set "${side#* }" up; done
+lay liv 10.52.0 nginx tcpdump python3
 ip -n "$edge" route add 10.52.9.9 via 10.52.0.2
 
 mkdir "$work/html"

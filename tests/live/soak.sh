@@ -11,37 +11,12 @@ pcap520=$(realpath "$1")
 minutes=${2:-30}
 options=("${@:3}")
 here=$(cd "$(dirname "$0")" && pwd)
-edge=soak-edge-$$ origin=soak-origin-$$
 clients=${SOAK_CLIENTS:-32}
 # Percent by which the two may differ: what the kernel hands over at once, and so what the allocator keeps, varies.
 allowed=5
 
-skip() { echo "skipped: $*"; exit 77; }
-
-[[ $(id -u) == 0 ]] || skip "only root can make network namespaces"
-for program in ip nginx ab python3; do
-    command -v "$program" >/dev/null || skip "$program is not installed (make deps)"
-done
-ip netns add "$edge" 2>/dev/null || skip "network namespaces are not allowed here"
-work=$(mktemp -d)
-chmod 755 "$work"
-
-clean() {
-    for space in "$edge" "$origin"; do
-        for process in $(ip netns pids "$space" 2>/dev/null); do kill "$process" 2>/dev/null || true; done
-    done
-    sleep 0.5
-    ip netns del "$edge" 2>/dev/null || true
-    ip netns del "$origin" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap clean EXIT
-
-ip netns add "$origin"
-ip -n "$edge" link add soak-e type veth peer name soak-o netns "$origin" || skip "veth pairs are not allowed here"
-ip -n "$edge" addr add 10.53.0.1/24 dev soak-e
-ip -n "$origin" addr add 10.53.0.2/24 dev soak-o
-for side in "$edge lo" "$edge soak-e" "$origin lo" "$origin soak-o"; do ip -n "${side% *}" link set "${side#* }" up; done
+source "$here/spaces.sh"
+lay soak 10.53.0 nginx ab python3
 # A port is free again at once: thousands of connections a second would use them up.
 ip netns exec "$edge" sysctl -qw net.ipv4.tcp_tw_reuse=1 net.ipv4.ip_local_port_range="1024 65000"
 
