@@ -8,6 +8,8 @@ use std::process::Command;
 use pcap520::verdict::Catalogue;
 use serde_json::Value;
 
+mod labels;
+
 /// Servers that run applications, as the catalogue names them.
 const APPLICATION_SERVERS: [&str; 9] =
     ["Node.js", "PHP-FPM", "gunicorn", "Python", "Tomcat", "Go", "uWSGI", "ASP.NET Core", "IIS"];
@@ -22,11 +24,7 @@ fn testdata(folder: &str) -> PathBuf {
 fn labels() -> Vec<(PathBuf, Value)> {
     let mut labels = Vec::new();
     for folder in FOLDERS.map(testdata) {
-        let mut files: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|it| it.unwrap().path()).collect();
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-        files.sort();
-        let read = |path: PathBuf| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
-        labels.extend(files.into_iter().map(|path| (folder.clone(), read(path))));
+        labels.extend(labels::of(&folder).into_iter().map(|label| (folder.clone(), label)));
     }
     labels
 }

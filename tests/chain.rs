@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+mod labels;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/chain")
 }
@@ -17,10 +19,7 @@ fn pcap520(arguments: &[&str]) -> Vec<u8> {
 }
 
 fn labels() -> Vec<Value> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+    labels::of(&folder())
 }
 
 fn accepts(want: &Value, got: &Value) -> bool {

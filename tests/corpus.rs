@@ -5,6 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+mod labels;
+
 /// The share of incidents whose cause must be right. It only ever rises.
 const LEAST_RIGHT: f64 = 0.98;
 
@@ -217,13 +219,7 @@ fn root(folder: &str) -> PathBuf {
 }
 
 fn labels(folder: &str) -> Vec<Value> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(root(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-        .collect();
-    files.sort();
-    files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+    labels::of(&root(folder))
 }
 
 fn analyze(root: &Path, label: &Value, keys: Keys) -> Value {

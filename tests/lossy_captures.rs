@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pcap520::analysis::{Analysis, Options};
 use pcap520::capture::{Input, Item, LinkType, Packet};
@@ -13,6 +13,10 @@ use pcap520::tls::KeyLog;
 use pcap520::verdict::{Incident, Verdict};
 use pcap520::wire::{Decoded, Decoder};
 use serde_json::Value;
+
+mod labels;
+mod noise;
+use noise::Noise;
 
 /// Seeds of each disturbance of each capture.
 const SEEDS: u64 = 2;
@@ -104,7 +108,7 @@ fn assert_no_false_alarm(folder: &str, keys: Keys) {
     let mut alarms = Vec::new();
     let mut told = 0;
     let apart = |label: &Value| APART.iter().any(|name| label["capture"].as_str().unwrap().starts_with(name));
-    for label in labels(&folder).into_iter().filter(|label| !apart(label)) {
+    for label in labels::of(&folder).into_iter().filter(|label| !apart(label)) {
         let capture = Capture::read(&folder, &label);
         for (nth, disturbance) in DISTURBANCES.iter().enumerate() {
             for seed in 0..seeds {
@@ -272,24 +276,4 @@ fn judge(packets: &[Kept], label: &Value, folder: &Path, keys: Keys) -> Verdict 
         analysis.packet(&Packet { number: nth as u64 + 1, time: Time(time), link, wire_len, data });
     }
     analysis.finish()
-}
-
-fn labels(folder: &Path) -> Vec<Value> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> =
-        entries.filter(|path| path.extension().is_some_and(|extension| extension == "json")).collect();
-    files.sort();
-    files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
-}
-
-/// A small generator of random numbers: the same seed gives the same test.
-struct Noise(u64);
-
-impl Noise {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ mixed >> 31) % bound as u64) as usize
-    }
 }

@@ -9,6 +9,9 @@ use pcap520::capture::{LinkType, Packet};
 use pcap520::timeline::{Peer, Time};
 use pcap520::verdict::Verdict;
 
+mod noise;
+use noise::Noise;
+
 /// Ways in which each conversation is sent.
 const ROUNDS: u64 = 150;
 
@@ -316,16 +319,4 @@ fn cut(noise: &mut Noise, text: &'static str) -> Vec<&'static str> {
     }
     parts.push(rest);
     parts
-}
-
-/// A small generator of random numbers: the same seed gives the same test.
-struct Noise(u64);
-
-impl Noise {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ mixed >> 31) % bound as u64) as usize
-    }
 }

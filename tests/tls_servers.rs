@@ -9,6 +9,8 @@ use pcap520::timeline::{Peer, Timeline, Tls, TlsVersion, Visibility, cipher_name
 use pcap520::tls::KeyLog;
 use serde_json::Value;
 
+mod labels;
+
 #[test]
 fn every_version_and_suite_is_decrypted_whole() {
     let labels = labels();
@@ -99,10 +101,7 @@ fn analyze(label: &Value, keys: &str) -> Vec<Timeline> {
 }
 
 fn labels() -> Vec<Value> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
-    files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
+    labels::of(&folder())
 }
 
 fn folder() -> PathBuf {
