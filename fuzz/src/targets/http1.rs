@@ -2,38 +2,17 @@
 
 use pcap520::http::Http;
 use pcap520::http::h1::Http1;
-use pcap520::tcp::Application;
-use pcap520::timeline::{Mark, Peer, Timeline};
+use pcap520::timeline::Timeline;
 
 use super::super::dialogue;
 
 /// Plays a dialogue to the wing of HTTP/1 and to the room's own choice of a wing.
 pub fn run(data: &[u8]) {
-    check(&dialogue::play(data, &mut Wing(Http1::default())), data);
+    check(&dialogue::play(data, &mut Http1::default()), data);
     check(&dialogue::play(data, &mut Http::new()), data);
 }
 
 /// Exchanges are counted from 1 and bounded by the bytes that they took.
 pub fn check(line: &Timeline, data: &[u8]) {
     assert!(line.exchanges.len() as u64 + line.folded <= data.len() as u64, "an exchange has bytes");
-}
-
-struct Wing(Http1);
-
-impl Application for Wing {
-    fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {
-        self.0.data(line, from, bytes, start);
-    }
-
-    fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark) {
-        self.0.gap(line, from, len, start);
-    }
-
-    fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
-        self.0.end_of_stream(line, from, at);
-    }
-
-    fn finish(&mut self, line: &mut Timeline) {
-        self.0.finish(line);
-    }
 }

@@ -18,6 +18,7 @@ mod stray;
 
 pub use request::recognise as recognise_request;
 
+use crate::tcp::Application;
 use crate::timeline::{Exchange, Mark, Peer, Timeline, Visibility};
 use pairing::Pairing;
 use requests::Requests;
@@ -58,8 +59,33 @@ impl Http1 {
         http1
     }
 
-    /// The next bytes of the stream of `from`.
-    pub fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {
+    /// What the origin sent before the first request is what the edge takes for its answer.
+    fn answer_early(&mut self, line: &mut Timeline) {
+        if !self.early.is_empty() && self.pairing.has_requests() {
+            for (bytes, start) in std::mem::take(&mut self.early) {
+                self.responses.data(line, &mut self.pairing, &bytes, start);
+            }
+        }
+    }
+
+    fn keep_early(&mut self, bytes: &[u8], start: Mark) {
+        let kept: usize = self.early.iter().map(|(bytes, _)| bytes.len()).sum();
+        let room = EARLY_LIMIT.saturating_sub(kept).min(bytes.len());
+        if room > 0 {
+            self.early.push((bytes.get(..room).unwrap_or_default().to_vec(), start));
+        }
+    }
+
+    /// After `101 Switching Protocols` to h2c: what the streams hold beyond it. The connection is HTTP/2 from here.
+    #[must_use]
+    pub fn upgraded(&mut self) -> Option<Vec<(Peer, Vec<u8>, Mark)>> {
+        let rest = self.responses.upgraded_to_h2c()?;
+        Some(rest.into_iter().map(|(bytes, start)| (Peer::Origin, bytes, start)).collect())
+    }
+}
+
+impl Application for Http1 {
+    fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {
         match from {
             Peer::Edge => {
                 self.requests.data(line, &mut self.pairing, bytes, start);
@@ -79,25 +105,7 @@ impl Http1 {
         }
     }
 
-    /// What the origin sent before the first request is what the edge takes for its answer.
-    fn answer_early(&mut self, line: &mut Timeline) {
-        if !self.early.is_empty() && self.pairing.has_requests() {
-            for (bytes, start) in std::mem::take(&mut self.early) {
-                self.responses.data(line, &mut self.pairing, &bytes, start);
-            }
-        }
-    }
-
-    fn keep_early(&mut self, bytes: &[u8], start: Mark) {
-        let kept: usize = self.early.iter().map(|(bytes, _)| bytes.len()).sum();
-        let room = EARLY_LIMIT.saturating_sub(kept).min(bytes.len());
-        if room > 0 {
-            self.early.push((bytes.get(..room).unwrap_or_default().to_vec(), start));
-        }
-    }
-
-    /// The capture does not hold the next `len` bytes of the stream of `from`.
-    pub fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark) {
+    fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark) {
         match from {
             Peer::Edge => {
                 // Requests may have been missed: what seemed unsolicited may be their responses.
@@ -111,13 +119,11 @@ impl Http1 {
     }
 
     /// Bytes of both streams that are held: heads that are not whole, and a coded body.
-    #[must_use]
-    pub fn held_bytes(&self) -> usize {
+    fn held_bytes(&self) -> usize {
         self.requests.held_bytes().saturating_add(self.responses.held_bytes())
     }
 
-    /// The stream of `from` has ended in order.
-    pub fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
+    fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
         match from {
             Peer::Edge => {
                 self.requests.answered_early(line, &mut self.pairing);
@@ -127,8 +133,7 @@ impl Http1 {
         }
     }
 
-    /// Nothing more will come.
-    pub fn finish(&mut self, line: &mut Timeline) {
+    fn finish(&mut self, line: &mut Timeline) {
         self.requests.answered_early(line, &mut self.pairing);
         self.answer_early(line);
         for (bytes, start) in std::mem::take(&mut self.early) {
@@ -145,12 +150,5 @@ impl Http1 {
                 }
             }
         }
-    }
-
-    /// After `101 Switching Protocols` to h2c: what the streams hold beyond it. The connection is HTTP/2 from here.
-    #[must_use]
-    pub fn upgraded(&mut self) -> Option<Vec<(Peer, Vec<u8>, Mark)>> {
-        let rest = self.responses.upgraded_to_h2c()?;
-        Some(rest.into_iter().map(|(bytes, start)| (Peer::Origin, bytes, start)).collect())
     }
 }

@@ -32,6 +32,7 @@ use reader::{Event, Kept, Reader};
 use settings::Settings;
 use stream::{Closed, Method, Stream, Streams};
 
+use crate::tcp::Application;
 use crate::timeline::{ByPeer, GoAway, H2Error, Mark, NotH2, Peer, Spoken, StreamReset, Timeline};
 
 /// Both directions of one HTTP/2 connection.
@@ -87,58 +88,6 @@ impl Http2 {
         let mut upgraded = Self { upgraded: true, ..Self::new() };
         upgraded.forget_settings(Peer::Edge);
         upgraded
-    }
-
-    /// The next bytes of the stream of `from`: byte `i` stands at `start.offset + i`.
-    pub fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {
-        self.begin(line);
-        if !self.side[from].reader.searching() {
-            return self.read(line, from, Input::new(bytes, start));
-        }
-        let Some(found) = self.side[from].reader.search(bytes, start) else { return };
-        for (_, bytes, at) in found.pieces() {
-            let before = self.streams.highest;
-            self.read(line, from, Input::new(bytes, at));
-            // What was held back is read late: answers to it may have gone by.
-            if at.packet != start.packet {
-                self.streams.doubt_after(before).for_each(|stream| exchanges::obscure(line, stream));
-            }
-        }
-    }
-
-    /// The capture does not hold the next `len` bytes of the stream of `from`, or, with 0 before the first byte,
-    /// what came before it. Within one payload that is counted; otherwise a new frame is searched for, and the
-    /// state of HPACK is not known any more.
-    pub fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark) {
-        self.begin(line);
-        let reader = &self.side[from].reader;
-        let untouched = reader.untouched();
-        if reader.foreign() || (len == 0 && !untouched) {
-            return;
-        }
-        if reader.inside(len) {
-            exchanges::obscure(line, reader.head.stream);
-            return self.read(line, from, Input::missing(len, start));
-        }
-        exchanges::h2(line).joined_late |= untouched;
-        self.lose(line, from);
-    }
-
-    /// The stream of `from` has ended.
-    pub fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, _at: Mark) {
-        self.begin(line);
-        if from == Peer::Origin {
-            self.judge_short_beginning(line);
-        }
-    }
-
-    /// Nothing more will come.
-    pub fn finish(&mut self, line: &mut Timeline) {
-        self.begin(line);
-        self.judge_short_beginning(line);
-        self.finish_edge(line);
-        self.finish_origin(line);
-        exchanges::h2(line).flood = self.flood.sentence();
     }
 
     /// Claims the timeline, and stream 1 after an upgrade.
@@ -304,6 +253,56 @@ impl Http2 {
         if let Some(bytes) = reader.foreign_beginning() {
             not_h2(line, reader.start, bytes);
         }
+    }
+}
+
+impl Application for Http2 {
+    fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {
+        self.begin(line);
+        if !self.side[from].reader.searching() {
+            return self.read(line, from, Input::new(bytes, start));
+        }
+        let Some(found) = self.side[from].reader.search(bytes, start) else { return };
+        for (_, bytes, at) in found.pieces() {
+            let before = self.streams.highest;
+            self.read(line, from, Input::new(bytes, at));
+            // What was held back is read late: answers to it may have gone by.
+            if at.packet != start.packet {
+                self.streams.doubt_after(before).for_each(|stream| exchanges::obscure(line, stream));
+            }
+        }
+    }
+
+    /// Within one payload the missing bytes are counted; otherwise a new frame is searched for, and the state of HPACK
+    /// is not known any more.
+    fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark) {
+        self.begin(line);
+        let reader = &self.side[from].reader;
+        let untouched = reader.untouched();
+        if reader.foreign() || (len == 0 && !untouched) {
+            return;
+        }
+        if reader.inside(len) {
+            exchanges::obscure(line, reader.head.stream);
+            return self.read(line, from, Input::missing(len, start));
+        }
+        exchanges::h2(line).joined_late |= untouched;
+        self.lose(line, from);
+    }
+
+    fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, _at: Mark) {
+        self.begin(line);
+        if from == Peer::Origin {
+            self.judge_short_beginning(line);
+        }
+    }
+
+    fn finish(&mut self, line: &mut Timeline) {
+        self.begin(line);
+        self.judge_short_beginning(line);
+        self.finish_edge(line);
+        self.finish_origin(line);
+        exchanges::h2(line).flood = self.flood.sentence();
     }
 }
 

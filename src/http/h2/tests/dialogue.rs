@@ -2,6 +2,7 @@
 
 use super::super::Http2;
 use super::super::frame::{FrameHeader, Kind, PREFACE};
+use crate::tcp::Application;
 use crate::timeline::{Endpoint, Mark, PacketRef, Peer, Time, Timeline};
 
 pub(super) const END_STREAM: u8 = FrameHeader::END_STREAM;
