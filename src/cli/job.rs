@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::units::Server;
 use super::{Error, machine, names};
 use crate::analysis::{Analysis, Judging, Options, Records};
-use crate::capture::{Filter, Input, Item, Packet, Summary};
+use crate::capture::{Filter, Input, Item, Packet};
 use crate::report::{Selection, Source};
 use crate::tcp::{MaxMemory, Roles};
 use crate::timeline::Edge;
@@ -90,7 +90,7 @@ impl Job {
             let path = self.inputs.first().cloned().unwrap_or_default();
             return Err(Error::UnknownLink { path, link });
         }
-        let sources = input.summaries().iter().map(source).collect();
+        let sources = input.summaries().iter().map(Source::from).collect();
         Ok((analysis.finish(), sources))
     }
 
@@ -234,19 +234,6 @@ fn readable(paths: Vec<PathBuf>, advice: &'static str) -> Result<Vec<PathBuf>, E
 
 fn read(path: &Path, advice: &'static str) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|source| Error::Unreadable { path: path.to_owned(), source, advice })
-}
-
-fn source(summary: &Summary) -> Source {
-    Source {
-        path: summary.path.display().to_string(),
-        format: summary.format.map_or_else(String::new, |format| format.to_string()),
-        link_types: summary.link_types.iter().map(ToString::to_string).collect(),
-        packets: summary.packets,
-        bytes: summary.bytes,
-        first: summary.first,
-        last: summary.last,
-        problems: summary.problems(),
-    }
 }
 
 /// The first bytes of a gzip file (RFC 1952 section 2.3.1).

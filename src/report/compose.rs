@@ -10,6 +10,7 @@ use super::document::{
 use super::excerpt::excerpt;
 use super::streams::{Connections, Incidents};
 use super::{Precision, Redaction, Selection, Stamp, Zone};
+use crate::capture;
 use crate::detect::{self, Scope};
 use crate::timeline::{self, Exchange, PacketRef, Time, Timeline};
 use crate::verdict::{self, Verdict};
@@ -33,6 +34,21 @@ pub struct Source {
     pub last: Option<Time>,
     /// What is wrong with the capture itself, one sentence each.
     pub problems: Vec<String>,
+}
+
+impl From<&capture::Summary> for Source {
+    fn from(summary: &capture::Summary) -> Self {
+        Self {
+            path: summary.path.display().to_string(),
+            format: summary.format.map_or_else(String::new, |format| format.to_string()),
+            link_types: summary.link_types.iter().map(ToString::to_string).collect(),
+            packets: summary.packets,
+            bytes: summary.bytes,
+            first: summary.first,
+            last: summary.last,
+            problems: summary.problems(),
+        }
+    }
 }
 
 /// How much of a verdict a report shows.

@@ -34,16 +34,7 @@ pub fn analyse(path: &Path) -> Option<Vec<u8>> {
         }
     }
     let summary = input.summaries().pop()?;
-    let source = Source {
-        path: summary.path.display().to_string(),
-        format: summary.format.map_or_else(String::new, |format| format.to_string()),
-        link_types: summary.link_types.iter().map(ToString::to_string).collect(),
-        packets: summary.packets,
-        bytes: summary.bytes,
-        first: summary.first,
-        last: summary.last,
-        problems: summary.problems(),
-    };
+    let source = Source::from(&summary);
     let verdict = analysis.finish();
     let document = Document::new(&verdict, &[source], &View::default());
     let style = Style { width: 80, palette: Palette::Plain, detail: Detail::Full };
