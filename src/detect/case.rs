@@ -122,7 +122,12 @@ impl<'a> Case<'a> {
 
     fn is_behind_a_cut_head(&self, exchange: &Exchange) -> bool {
         let mut before = self.line.exchanges.iter().take_while(|other| other.number < exchange.number);
-        self.line.cut_bytes > 0 && before.any(|other| other.visibility == Visibility::Obscured)
+        before.any(|other| self.is_cut(other))
+    }
+
+    /// True where the snap length cut what would tell how `exchange` went.
+    pub(super) fn is_cut(&self, exchange: &Exchange) -> bool {
+        self.line.cut_bytes > 0 && exchange.visibility == Visibility::Obscured
     }
 
     /// The last complete response before `exchange`: since then the connection was idle. Where the snap length cut the

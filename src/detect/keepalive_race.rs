@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name, span};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Exchange, PacketRef, Peer, RstSender, Visibility};
+use crate::timeline::{Ending, Exchange, PacketRef, Peer, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[KEEPALIVE_RACE];
 
@@ -48,7 +48,7 @@ fn was_busy(case: &Case<'_>, exchange: &Exchange, close: PacketRef) -> bool {
         let ended = other.response.as_ref().and_then(|response| response.end);
         other.number < exchange.number
             // Of what the snap length cut, the edge had seen the end before it asked again.
-            && !(case.line.cut_bytes > 0 && other.visibility == Visibility::Obscured)
+            && !case.is_cut(other)
             && other.request.start.packet.number < close.number
             && ended.is_none_or(|end| end.packet.number > close.number)
             && case.line.crossed_close(other).is_none()

@@ -556,14 +556,11 @@ fn start(line: &Timeline) -> Start {
     let data = line.direction.edge.first_data.is_some() || line.direction.origin.first_data.is_some();
     let syn = !line.connect.syns.is_empty();
     let syn_ack = !line.connect.syn_acks.is_empty();
+    let answered_later = line.direction.origin.rsts.iter().any(|rst| rst.acked.is_some_and(|acked| acked > 0));
     match (syn, syn_ack) {
         (false, false) => Start::MidStream,
-        // The ACK of a SYN-ACK tells of one, in the capture or not.
-        _ if data || line.connect.established() => Start::Handshake,
-        // A reset that acknowledges more than the SYN answers what was said later, in the capture or not.
-        (true, false) if line.direction.origin.rsts.iter().any(|rst| rst.acked.is_some_and(|acked| acked > 0)) => {
-            Start::Handshake
-        }
+        // The ACK of a SYN-ACK tells of one, in the capture or not; so does a reset that acknowledges more than the SYN.
+        _ if data || answered_later || line.connect.established() => Start::Handshake,
         (true, false) if !line.direction.origin.rsts.is_empty() => Start::Refused,
         (_, true) if line.closes().next().is_some() => Start::Handshake,
         (true, _) => Start::Unanswered,
