@@ -135,7 +135,25 @@ impl Habits {
             self.copies = self.copies.saturating_add(1);
             return true;
         }
-        let seen = Seen { fingerprint, ttl: segment.ip.ttl, at: packet };
+        self.remember(Seen { fingerprint, ttl: segment.ip.ttl, at: packet });
+        false
+    }
+
+    /// Sees a segment that is no copy: true where that is certain. Bytes that are new are no copy; a segment without any
+    /// is none that looks like no earlier one.
+    #[inline]
+    pub(super) fn see_next(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
+        let fingerprint = fingerprint(segment);
+        if segment.payload.is_empty() && has(&self.marks, mark(fingerprint)) {
+            return false;
+        }
+        self.remember(Seen { fingerprint, ttl: segment.ip.ttl, at: packet });
+        true
+    }
+
+    #[inline]
+    fn remember(&mut self, seen: Seen) {
+        let mark = mark(seen.fingerprint);
         let place = usize::from(self.oldest);
         if let Some(own) = self.marks.get_mut(place) {
             *own = mark;
@@ -145,7 +163,6 @@ impl Habits {
             None => self.seen.push(seen),
         }
         self.oldest = (place.wrapping_add(1) % REMEMBERED) as u8;
-        false
     }
 
     /// True for a late copy of the sender's SYN. It begins no other connection, even where this one has been closed.
