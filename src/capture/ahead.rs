@@ -56,6 +56,9 @@ impl Ahead {
     fn start(source: Box<dyn Read + Send>) -> io::Result<Self> {
         let (full, blocks) = sync_channel(BLOCKS);
         let (spent, empty) = sync_channel(BLOCKS);
+        for _ in 0..BLOCKS {
+            let _ = spent.try_send(vec![0; HEADROOM.saturating_add(BLOCK)]);
+        }
         thread::Builder::new().name("read".to_owned()).spawn(move || read_on(source, &full, &empty))?;
         Ok(Self::Rest { blocks, spent })
     }
@@ -63,12 +66,13 @@ impl Ahead {
 
 /// Reads to the end, to an error, or until nobody takes the blocks any more.
 fn read_on(mut source: Box<dyn Read + Send>, full: &SyncSender<io::Result<Vec<u8>>>, empty: &Receiver<Vec<u8>>) {
-    loop {
-        let mut block = empty.try_recv().unwrap_or_default();
+    while let Ok(mut block) = empty.recv() {
         block.resize(HEADROOM.saturating_add(BLOCK), 0);
-        let read = match source.read(block.get_mut(HEADROOM..).unwrap_or_default()) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read,
+        let read = loop {
+            match source.read(block.get_mut(HEADROOM..).unwrap_or_default()) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                read => break read,
+            }
         };
         let last = !matches!(read, Ok(1..));
         let sent = full.send(read.map(|len| {
@@ -82,16 +86,16 @@ fn read_on(mut source: Box<dyn Read + Send>, full: &SyncSender<io::Result<Vec<u8
 }
 
 /// Bytes after which the thread begins: more than opening a capture takes.
-const BEGINNING: usize = 256 * 1024;
+const BEGINNING: usize = 128 * 1024;
 
 /// Bytes that are free at the front of a block: what is left of the one before is put there.
 pub(super) const HEADROOM: usize = 64 * 1024;
 
 /// Bytes of a block behind its headroom.
-const BLOCK: usize = 256 * 1024;
+const BLOCK: usize = 128 * 1024;
 
-/// Blocks that may wait.
-const BLOCKS: usize = 2;
+/// Blocks that go round.
+const BLOCKS: usize = 3;
 
 #[cfg(test)]
 mod tests {

@@ -156,4 +156,4 @@ impl Buffer {
 const FIRST_BLOCK: usize = 16 * 1024;
 
 /// Every read after the first: larger ones were measured not to be faster.
-const BLOCK: usize = 512 * 1024;
+const BLOCK: usize = 256 * 1024;

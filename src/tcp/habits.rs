@@ -1,7 +1,7 @@
 //! What the packets of one sender have in common: the measure for packets that only claim to be its own.
 
 use crate::timeline::PacketRef;
-use crate::wire::{Segment, SeqNumber};
+use crate::wire::{Segment, SeqNumber, Timestamps};
 
 /// Two identical segments this close together are one segment that was captured twice.
 const TWICE_NS: i64 = 2_000_000;
@@ -209,9 +209,13 @@ impl Habits {
     }
 
     /// Learns of any segment when it was made: of a RST nothing else, its sender may be another.
-    #[inline]
     pub(super) fn learn_time(&mut self, segment: &Segment<'_>) {
-        if let Some(now) = segment.options.timestamps().map(|timestamps| timestamps.value)
+        self.learn_timestamps(segment.options.timestamps());
+    }
+
+    #[inline]
+    fn learn_timestamps(&mut self, timestamps: Option<Timestamps>) {
+        if let Some(Timestamps { value: now, .. }) = timestamps
             && self.newest_timestamp.is_none_or(|newest| is_newer(now, newest))
         {
             self.newest_timestamp = Some(now);
@@ -227,16 +231,17 @@ impl Habits {
             Some(_) => self.other_ttl_count = self.other_ttl_count.saturating_add(1),
         }
         self.ttl_count = self.ttl_count.saturating_add(1);
-        self.learn_time(segment);
+        let timestamps = segment.options.timestamps();
+        self.learn_timestamps(timestamps);
         if segment.flags.syn() {
             self.syn.get_or_insert((Made::of(segment), packet));
         }
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         if !segment.flags.syn() {
             self.largest_window = self.largest_window.max(segment.window);
-            let timestamps = segment.options.timestamps().is_some();
-            self.with_timestamps = self.with_timestamps.saturating_add(timestamps.into());
-            self.without_timestamps = self.without_timestamps.saturating_add((!timestamps).into());
+            let with = timestamps.is_some();
+            self.with_timestamps = self.with_timestamps.saturating_add(with.into());
+            self.without_timestamps = self.without_timestamps.saturating_add((!with).into());
         }
         let Some(id) = segment.ip.id else { return };
         // Linux sends SYN-ACKs, and resets without a socket, with id 0.
