@@ -53,9 +53,9 @@ struct Made {
 }
 
 impl Made {
-    fn of(segment: &Segment<'_>) -> Self {
+    fn of(segment: &Segment<'_>, timestamps: Option<Timestamps>) -> Self {
         let id = segment.ip.id.filter(|&id| id != 0);
-        Self { seq: segment.seq, id, timestamp: segment.options.timestamps().map(|timestamps| timestamps.value) }
+        Self { seq: segment.seq, id, timestamp: timestamps.map(|timestamps| timestamps.value) }
     }
 
     /// True where a sender that sends it again gives it another look.
@@ -169,7 +169,7 @@ impl Habits {
     pub(super) fn is_syn_again(&self, segment: &Segment<'_>, packet: PacketRef) -> bool {
         self.syn.is_some_and(|(syn, at)| {
             let soon = packet.time.nanos_since(at.time) < COPY_NS;
-            soon && syn.is_unique() && syn == Made::of(segment)
+            soon && syn.is_unique() && syn == Made::of(segment, segment.options.timestamps())
         })
     }
 
@@ -234,7 +234,7 @@ impl Habits {
         let timestamps = segment.options.timestamps();
         self.learn_timestamps(timestamps);
         if segment.flags.syn() {
-            self.syn.get_or_insert((Made::of(segment), packet));
+            self.syn.get_or_insert_with(|| (Made::of(segment, timestamps), packet));
         }
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         if !segment.flags.syn() {
