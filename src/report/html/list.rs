@@ -15,12 +15,7 @@ use crate::report::document::Document;
 ///
 /// # Errors
 /// What `out` fails with.
-pub(super) fn write(
-    document: &Document<'_>,
-    groups: &[Group],
-    keys: &Keys,
-    out: &mut dyn Write,
-) -> io::Result<u64> {
+pub(super) fn write(document: &Document<'_>, groups: &[Group], keys: &Keys, out: &mut dyn Write) -> io::Result<u64> {
     let told = told_in_full(groups);
     let mut written = 0;
     let mut entries = 0_usize;
