@@ -1,8 +1,8 @@
 //! The origin takes a request and closes without a byte of response.
 
 use super::case::{between, request_name};
-use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Peer};
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Close, Ending, Peer};
 
 pub(super) const CAUSES: &[Cause] = &[EMPTY_RESPONSE];
 
@@ -37,13 +37,37 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             edge_status: None,
         });
     }
+    findings.extend(turned_away(case));
     findings
+}
+
+/// The connection stood, and the origin closed it before the edge sent its request.
+fn turned_away(case: &Case<'_>) -> Option<Finding> {
+    let Close::Fin { fin, .. } = case.turned_away()? else { return None };
+    let waited = between(case.line.first, fin.packet);
+    Some(Finding {
+        cause: EMPTY_RESPONSE,
+        scope: Scope::Connection,
+        at: fin.packet,
+        actor: Actor::Origin,
+        confidence: Confidence::Likely,
+        summary: format!("The origin took the connection and closed it {waited} after its SYN, before any request."),
+        evidence: vec![Evidence::new(fin.packet, "FIN from the origin, and not a byte of either side before it")],
+        edge_status: None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::connected;
     use super::*;
+
+    #[test]
+    fn a_connection_that_is_closed_as_soon_as_it_stands_was_turned_away() {
+        assert_eq!(connected().fin(Peer::Origin).causes(detect), ["empty-response"]);
+        assert!(connected().after(1.5).fin(Peer::Origin).found_by(detect).is_empty(), "idle");
+        assert!(connected().fin(Peer::Edge).fin(Peer::Origin).found_by(detect).is_empty(), "a probe");
+    }
 
     #[test]
     fn a_response_that_only_the_fin_counts_was_sent() {

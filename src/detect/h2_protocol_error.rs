@@ -73,9 +73,11 @@ fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
     let late = |reset: &StreamReset| {
         let ended = exchange.response.as_ref().and_then(|response| response.end);
         let over = ended.is_some_and(|end| end.packet.number < reset.packet.number);
+        // What was on its way when the edge cancelled the stream comes behind that end.
+        let cancelled = exchange.request.cancelled.is_some_and(|left| left.number <= reset.packet.number);
         // Where the capture misses bytes, the end may be among them.
         let missed = case.line.direction.origin.missed_by_capture > 0;
-        reset.error == H2Error::STREAM_CLOSED && (over || missed)
+        reset.error == H2Error::STREAM_CLOSED && (over || cancelled || missed)
     };
     let reset = h2.resets.iter().find(|reset| {
         let blames = reset.from == Peer::Edge && reset.error.blames_peer();
@@ -190,6 +192,22 @@ mod tests {
     #[test]
     fn a_body_shorter_than_announced_is_a_truncated_response() {
         assert!(breaking(Rule::H2ContentLength, 3, 5).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn what_was_on_its_way_to_a_cancelled_stream_breaks_nothing() {
+        let reset = |cancelled: bool| {
+            connected().request("GET", "/").on_stream(1).response(200, 3, 5).with(|told| {
+                if cancelled {
+                    told.exchange().request.cancelled = Some(told.packet());
+                }
+                let (packet, error) = (told.packet(), H2Error::STREAM_CLOSED);
+                let reset = StreamReset { packet, from: Peer::Edge, stream: 1, error, after_response: false };
+                told.line.h2.get_or_insert_default().resets.push(reset);
+            })
+        };
+        assert!(reset(true).found_by(detect).is_empty());
+        assert_eq!(reset(false).causes(detect), ["h2-protocol-error"]);
     }
 
     #[test]
