@@ -111,14 +111,16 @@ impl<A: Application> Connection<A> {
     }
 
     /// True where a SYN or SYN-ACK with this sequence number begins another connection on the same ports: its
-    /// number is not this one's, or this one was reset or closed. A late copy does not.
+    /// number is not this one's, or this one was reset or closed. A late copy does not, nor the only SYN that the capture
+    /// holds of this one.
     pub(super) fn is_replaced_by(&self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
         let Some(initial) = self.initial[from] else { return false };
         if self.habits[from].is_syn_again(segment, packet) {
             return false;
         }
         let differs = initial != segment.seq;
-        if segment.flags.ack() { differs } else { differs || self.reset() || self.finished() }
+        let known = !self.line.connect.syns.is_empty();
+        if segment.flags.ack() { differs } else { differs || known && (self.reset() || self.finished()) }
     }
 
     /// The late copy of this connection's SYN that a SYN-ACK answers, where a host took it for a SYN of its own.
