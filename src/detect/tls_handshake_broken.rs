@@ -21,7 +21,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let Some(close) = case.line.closes().next() else { return Vec::new() };
     let mut alerts = tls.alerts.iter().filter(|alert| alert.description.is_none() || alert.fatal());
     let said_why = alerts.any(|alert| alert.packet.number <= close.packet().number);
-    if !began || said_why || tls.phase >= HandshakePhase::Established || case.has_holes() {
+    if !began || said_why || tls.phase >= HandshakePhase::Established || case.line.has_holes() {
         return Vec::new();
     }
     if let Some(packet) = said_goodbye(tls, close.packet()) {
