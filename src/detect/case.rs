@@ -1,7 +1,7 @@
 //! One connection with what surrounds it, and the questions that many detectors ask of it.
 
 use crate::timeline::{
-    Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Timeline, Vantage, Visibility,
+    Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Timeline, Unreachable, Vantage, Visibility,
 };
 
 use super::{Confidence, Evidence};
@@ -59,12 +59,9 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// True where the capture misses bytes of the connection, or the snap length cut some off: what is absent from the
-    /// rest may have been in them.
-    #[must_use]
-    pub fn has_holes(&self) -> bool {
-        let line = self.line;
-        [line.direction.edge.missed_by_capture, line.direction.origin.missed_by_capture, line.cut_bytes] != [0; 3]
+    /// ICMP errors that quote what the edge sent, but for those that only ask for smaller packets.
+    pub fn rejections(&self) -> impl Iterator<Item = &'a Unreachable> {
+        self.line.unreachable.iter().filter(|error| error.about == Peer::Edge && error.mtu.is_none())
     }
 
     /// Unfinished exchanges of which not one byte of a final response came.
