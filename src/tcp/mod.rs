@@ -14,6 +14,7 @@ mod habits;
 mod history;
 mod knock;
 mod memory;
+mod prediction;
 mod reset;
 mod roles;
 mod sequence;

@@ -156,7 +156,7 @@ impl<A: Application> Table<A> {
         let from = sender(connection, source);
         if segment.flags.syn() && connection.is_replaced_by(from, packet, segment) {
             let begun_by = connection.syn_answered_by(segment);
-            let early = connection.take_next(segment);
+            let early = connection.hand_over(segment);
             self.remove(slot, &app, records);
             self.open(key, packet, segment, &app, records);
             if begun_by.is_none() && early.is_none() {

@@ -58,7 +58,7 @@ pub(super) struct Told {
     from: Peer,
     pub(super) flags: u8,
     pub(super) seq: u32,
-    ack: u32,
+    pub(super) ack: u32,
     pub(super) ttl: u8,
     pub(super) id: u16,
     pub(super) window: u16,
@@ -108,6 +108,12 @@ impl Conversation {
     /// Changes the segment that was told last.
     pub(super) fn but(mut self, change: impl FnOnce(&mut Told)) -> Self {
         change(self.told.last_mut().expect("something was told"));
+        self
+    }
+
+    /// Changes every segment.
+    pub(super) fn each(mut self, change: impl FnMut(&mut Told)) -> Self {
+        self.told.iter_mut().for_each(change);
         self
     }
 

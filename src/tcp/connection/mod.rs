@@ -33,13 +33,13 @@ const EXCHANGE_BYTES: usize = 1024;
 #[derive(Clone, Debug)]
 pub(super) struct Connection<A> {
     pub(super) line: Timeline,
-    above: Causal<A>,
-    stream: ByPeer<Stream>,
-    habits: ByPeer<Habits>,
+    pub(super) above: Causal<A>,
+    pub(super) stream: ByPeer<Stream>,
+    pub(super) habits: ByPeer<Habits>,
     flight: ByPeer<Flight>,
     opening: Opening,
-    analysis: Analysis,
-    history: History,
+    pub(super) analysis: Analysis,
+    pub(super) history: History,
     /// The initial sequence number of each side's SYN, or the number before its first one seen.
     initial: ByPeer<Option<SeqNumber>>,
     /// The last late copy of the edge's SYN.
@@ -50,6 +50,8 @@ pub(super) struct Connection<A> {
     joined_late: bool,
     /// True once it was closed and what came counted from another number: of another connection, whose SYN is missing.
     superseded: bool,
+    /// True while the next segment of each side can be foretold ([`super::prediction`]).
+    pub(super) settled: bool,
 }
 
 /// A late copy of a SYN, which a host may answer.
@@ -96,6 +98,7 @@ impl<A: Application> Connection<A> {
             roles_open,
             joined_late: false,
             superseded: false,
+            settled: false,
         }
     }
 
@@ -115,6 +118,7 @@ impl<A: Application> Connection<A> {
             roles_open: open,
             joined_late,
             superseded,
+            settled,
         } = self;
         *above = Causal::new(app);
         *stream = ByPeer::default();
@@ -129,6 +133,7 @@ impl<A: Application> Connection<A> {
         *open = roles_open;
         *joined_late = false;
         *superseded = false;
+        *settled = false;
     }
 
     /// True where a SYN or SYN-ACK with this sequence number begins another connection on the same ports: its
@@ -154,6 +159,7 @@ impl<A: Application> Connection<A> {
     /// The connection was begun by this SYN, and these segments are its own, which were counted to an earlier one.
     pub(super) fn began_before(&mut self, syn: Option<CopiedSyn>, early: Option<Early>) {
         if let Some(syn) = syn {
+            self.settled = false;
             self.initial.edge = Some(syn.seq);
             self.stream.edge.begin_at(syn.seq + 1);
             keep(&mut self.line.connect.syns, syn.packet);
@@ -197,6 +203,7 @@ impl<A: Application> Connection<A> {
         CONNECTION_BYTES.saturating_add(kept as u64)
     }
 
+    #[inline(never)]
     fn take(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
         self.line.last = packet;
         self.line.direction[from].last = Some(packet);
@@ -247,6 +254,28 @@ impl<A: Application> Connection<A> {
             self.notice_carrying_on(from, packet);
         }
         self.settle(packet);
+    }
+
+    /// True where both sides are known and all that was seen of them is in order, so that their next segments can be
+    /// foretold.
+    fn is_settled(&self) -> bool {
+        let line = &self.line;
+        let is_open = |direction: &Direction, flight: &Flight| {
+            direction.fins.is_empty() && direction.rsts.is_empty() && flight.zero_window_since.is_none()
+        };
+        let (Some(edge), Some(origin)) = (self.stream.edge.settled_at(), self.stream.origin.settled_at()) else {
+            return false;
+        };
+        matches!(self.opening, Opening::Done)
+            && line.connect.ack.is_some()
+            && !self.roles_open
+            && self.initial.edge.is_some()
+            && self.initial.origin.is_some()
+            && (self.joined_late || !line.connect.syns.is_empty() || !line.connect.syn_acks.is_empty())
+            && is_open(&line.direction.edge, &self.flight.edge)
+            && is_open(&line.direction.origin, &self.flight.origin)
+            && self.analysis.is_settled(ByPeer { edge, origin })
+            && self.above.is_settled()
     }
 
     /// A packet that the capture holds twice says nothing new.
@@ -386,19 +415,25 @@ impl<A: Application> Connection<A> {
             self.line.direction[sender].fin_acked.get_or_insert(packet);
         }
         if self.stream[sender].acknowledge(offset, packet) {
-            let acked = self.stream[sender].acked();
-            let high = self.stream[sender].high();
-            let direction = &mut self.line.direction[sender];
-            direction.acked = acked;
-            direction.acked_at = Some(packet);
-            if direction.stuck.is_some_and(|stuck| acked > stuck.offset) {
-                direction.stuck = None;
-            }
-            let flight = &mut self.flight[sender];
-            flight.first = (acked < high).then_some(packet);
-            if let Some((_, len)) = flight.larger.take_if(|(end, _)| *end <= acked) {
-                direction.largest_acked = direction.largest_acked.max(len);
-            }
+            self.note_acknowledged(sender, packet);
+        }
+    }
+
+    /// `packet` acknowledged bytes of `sender` that no other did before.
+    #[inline]
+    pub(super) fn note_acknowledged(&mut self, sender: Peer, packet: PacketRef) {
+        let acked = self.stream[sender].acked();
+        let high = self.stream[sender].high();
+        let direction = &mut self.line.direction[sender];
+        direction.acked = acked;
+        direction.acked_at = Some(packet);
+        if direction.stuck.is_some_and(|stuck| acked > stuck.offset) {
+            direction.stuck = None;
+        }
+        let flight = &mut self.flight[sender];
+        flight.first = (acked < high).then_some(packet);
+        if let Some((_, len)) = flight.larger.take_if(|(end, _)| *end <= acked) {
+            direction.largest_acked = direction.largest_acked.max(len);
         }
     }
 
@@ -435,16 +470,7 @@ impl<A: Application> Connection<A> {
         direction.reached = direction.reached.max(stream.high());
         direction.first_data.get_or_insert(packet);
         match arrival {
-            Arrival::New => {
-                direction.last_data = Some(packet);
-                let awaited = flight[from].larger.map_or(direction.largest_acked, |(_, len)| len);
-                if segment.payload_len > awaited {
-                    flight[from].larger = Some((stream.high(), segment.payload_len));
-                }
-                if stream.acked() >= before {
-                    flight[from].first = Some(packet);
-                }
-            }
+            Arrival::New => self.note_new(from, packet, segment.payload_len, before),
             Arrival::Fills => {
                 let again = matches!(kind, Kind::Retransmission(_));
                 direction.lost = direction.lost.saturating_add(again.into());
@@ -458,6 +484,21 @@ impl<A: Application> Connection<A> {
                 }
             }
             Arrival::Probe => {}
+        }
+    }
+
+    /// `packet` brought bytes of `from` up to the highest offset seen, which was `before`.
+    #[inline]
+    pub(super) fn note_new(&mut self, from: Peer, packet: PacketRef, len: u32, before: u64) {
+        let (direction, flight) = (&mut self.line.direction[from], &mut self.flight[from]);
+        let stream = &self.stream[from];
+        direction.last_data = Some(packet);
+        let awaited = flight.larger.map_or(direction.largest_acked, |(_, len)| len);
+        if len > awaited {
+            flight.larger = Some((stream.high(), len));
+        }
+        if stream.acked() >= before {
+            flight.first = Some(packet);
         }
     }
 

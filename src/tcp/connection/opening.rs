@@ -35,12 +35,17 @@ impl Opening {
 }
 
 impl<A: Application> Connection<A> {
+    #[inline]
     pub(in crate::tcp) fn segment(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        if self.take_predicted(from, packet, segment) {
+            return;
+        }
         if matches!(self.opening, Opening::Done) && !self.is_of_the_next(from, segment) {
             self.take(from, packet, segment);
         } else {
             self.take_or_keep(from, packet, segment);
         }
+        self.settled = self.is_settled();
     }
 
     /// True where the connection was closed and the segment counts from another number.
@@ -134,7 +139,7 @@ impl<A: Application> Connection<A> {
     }
 
     /// What came of another connection on the same ports, where this SYN or SYN-ACK begins it.
-    pub(in crate::tcp) fn take_next(&mut self, syn: &Segment<'_>) -> Option<Early> {
+    pub(in crate::tcp) fn hand_over(&mut self, syn: &Segment<'_>) -> Option<Early> {
         match std::mem::replace(&mut self.opening, Opening::Done) {
             Opening::Next(early) if early.belongs_to(syn) => Some(early),
             opening => {
