@@ -20,7 +20,7 @@ const FORMATS: [(&str, u64); 5] =
 fn main() {
     let folder = tempfile::tempdir().expect("a folder");
     let capture = folder.path().join("crowd.pcap");
-    fs::write(&capture, crowd()).expect("a capture");
+    fs::write(&capture, traffic::malformed(INCIDENTS)).expect("a capture");
     for (format, most) in FORMATS {
         let report = folder.path().join(format!("report.{format}"));
         let mut program = Command::new(env!("CARGO_BIN_EXE_pcap520"));
@@ -43,17 +43,6 @@ fn main() {
             None => println!("chromium is not installed; `make test-deps` installs it"),
         }
     }
-}
-
-/// Connections of which each response has a field line without a colon.
-fn crowd() -> Vec<u8> {
-    let mut bytes = traffic::capture(traffic::Shape { connections: INCIDENTS, exchanges: 1, body: 200 });
-    for at in 0..bytes.len() {
-        if let Some(colon) = bytes[at..].strip_prefix(b"Server: nginx").map(|_| at + 6) {
-            bytes[colon] = b';';
-        }
-    }
-    bytes
 }
 
 /// How long Chromium takes from its start until it has drawn the page.

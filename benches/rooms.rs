@@ -15,6 +15,7 @@ use pcap520::tcp::{Application, MaxMemory, Records, Roles, Table};
 use pcap520::timeline::{HalfOpen, Mark, PacketRef, Peer, Timeline};
 use pcap520::wire::{Decoded, Decoder};
 
+#[expect(dead_code, reason = "the other benchmarks use the rest")]
 mod traffic;
 
 #[global_allocator]

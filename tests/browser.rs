@@ -7,6 +7,9 @@
 mod fuzz;
 #[path = "hostile/plant.rs"]
 mod plant;
+#[allow(dead_code, reason = "the benchmarks use the rest")]
+#[path = "../benches/traffic/mod.rs"]
+mod traffic;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -71,6 +74,38 @@ fn keys_and_links_lead_to_incidents() {
         "#,
     );
     assert_eq!(told, ["first 0", "second 1", "back 0", "open 1", "rows true"]);
+}
+
+/// A page of many incidents holds most of them as text at first.
+#[test]
+fn no_incident_of_many_is_missing() {
+    let Some(browser) = Browser::find() else { return };
+    let capture = browser.folder.path().join("many.pcap");
+    fs::write(&capture, traffic::malformed(1_234)).unwrap();
+    let page = browser.page(&[capture.to_str().unwrap()]);
+    let entries = |dom: &str| dom.matches("class=\"incident\"").count();
+    let (dom, log) = browser.open(&page);
+    assert_eq!((entries(&dom), dom.matches("<noscript").count(), log.as_str()), (1_234, 0, ""));
+    assert!(dom.contains(">1,234 of 1,234 shown</output>"), "the list is counted once all of it is there");
+
+    let last = fs::read_to_string(&page).unwrap();
+    let last = last.rsplit_once("id=\"i-").unwrap().1.split('"').next().unwrap().to_owned();
+    let told = browser.drive(
+        &page,
+        &format!(
+            r#"
+            const there = () => document.querySelectorAll(".incident").length;
+            say("at first " + there());
+            const link = document.createElement("a");
+            link.href = "\#i-{last}";
+            document.body.append(link);
+            history.replaceState(null, "", link.href);
+            link.click();
+            say("then " + there(), "open " + document.getElementById("i-{last}").open);
+            "#
+        ),
+    );
+    assert_eq!(told, ["at first 100", "then 1234", "open true"]);
 }
 
 /// Without its policy, too, which alone would keep a script of a stranger from running.

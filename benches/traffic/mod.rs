@@ -1,4 +1,4 @@
-//! Healthy traffic for the benchmarks: connections that carry a few exchanges each, in one capture.
+//! Traffic for the benchmarks: connections that carry a few exchanges each, in one capture.
 
 use etherparse::PacketBuilder;
 
@@ -48,6 +48,17 @@ pub fn flood(syns: u32) -> Vec<u8> {
         file.extend(packet);
     }
     file
+}
+
+/// Connections of which each has one response, with a field line that has no colon.
+pub fn malformed(connections: u32) -> Vec<u8> {
+    let mut bytes = capture(Shape { connections, exchanges: 1, body: 200 });
+    for at in 0..bytes.len() {
+        if let Some(colon) = bytes[at..].strip_prefix(b"Server: nginx").map(|_| at + 6) {
+            bytes[colon] = b';';
+        }
+    }
+    bytes
 }
 
 /// The packets of one connection, from SYN to FIN.

@@ -1,8 +1,10 @@
-//! The one block of memory that a capture is read through.
+//! The block of memory that a capture is read through.
 
-use std::io::{self, Read as _};
+use std::io;
+use std::mem;
 use std::ops::Range;
 
+use super::ahead::HEADROOM;
 use super::source::Source;
 
 /// A window that moves over the bytes of a capture. Nothing is lost until it is consumed.
@@ -97,6 +99,13 @@ impl Buffer {
     #[cold]
     fn refill(&mut self, len: usize) -> io::Result<bool> {
         while self.available() < len {
+            if let Some(block) = self.source.next_block()? {
+                if block.len() <= HEADROOM {
+                    return Ok(false);
+                }
+                self.take_over(block);
+                continue;
+            }
             self.make_room();
             let room = self.block.get_mut(self.end..).unwrap_or_default();
             match self.source.read(room) {
@@ -107,6 +116,25 @@ impl Buffer {
             }
         }
         Ok(true)
+    }
+
+    /// Goes on in a block that was read ahead: what is not consumed is put before its bytes.
+    fn take_over(&mut self, mut block: Vec<u8>) {
+        let left = self.available();
+        if let Some(start) = HEADROOM.checked_sub(left)
+            && let Some(room) = block.get_mut(start..HEADROOM)
+        {
+            room.copy_from_slice(self.ahead());
+            (self.start, self.end) = (start, block.len());
+            self.source.reuse(mem::replace(&mut self.block, block));
+        } else {
+            // A packet that is larger than the headroom goes on.
+            self.block.truncate(self.end);
+            self.block.drain(..self.start);
+            self.block.extend_from_slice(block.get(HEADROOM..).unwrap_or_default());
+            (self.start, self.end) = (0, self.block.len());
+            self.source.reuse(block);
+        }
     }
 
     /// Moves what is not consumed to the front, and enlarges the block where that fills it.
@@ -128,4 +156,4 @@ impl Buffer {
 const FIRST_BLOCK: usize = 16 * 1024;
 
 /// Every read after the first: larger ones were measured not to be faster.
-const BLOCK: usize = 512 * 1024;
+const BLOCK: usize = 256 * 1024;

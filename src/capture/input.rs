@@ -371,6 +371,20 @@ mod tests {
     }
 
     #[test]
+    fn packets_of_any_size_pass_from_block_to_block() {
+        let text: Vec<u8> = (0..1_000_000_u32).map(|nth| (nth % 251) as u8).collect();
+        let sizes = [10, 1_400, 200_000, 70_000, 60, 1_000_000];
+        let packets: Vec<_> = (0..60).map(|nth| (nth, &text[..sizes[nth as usize % sizes.len()]])).collect();
+        let file = pcap(&packets);
+        for bytes in [gzip(&file), file] {
+            let read = Read::bytes(&bytes).expect("a capture");
+            assert_eq!(read.packets.len(), 60);
+            assert!(read.packets.iter().zip(packets.iter()).all(|(packet, (_, data))| packet.data == *data));
+            assert!(read.problems().is_empty());
+        }
+    }
+
+    #[test]
     fn a_cut_gzip_file_gives_what_it_holds() {
         let packed = gzip(&pcap(&[(1, b"a"), (2, b"b")]));
         let folder = Folder::new();

@@ -1,7 +1,8 @@
 //! Packets from a file, a pipe or an interface, with their time, link type and lengths.
 //!
 //! [`Input`] merges one or several captures by time. pcap and pcapng are recognised by their content, in clear or
-//! packed with gzip or zstd, and unpacked on a thread of its own. A file is read in large blocks into a reused buffer; packets are borrowed from it.
+//! packed with gzip or zstd. A file is read, and unpacked, in large blocks on a thread of its own; the blocks are used
+//! again and again, and packets are borrowed from them.
 //! [`Writer`] writes packets and what is to be said about them as pcapng.
 
 mod ahead;

@@ -22,8 +22,9 @@ pub(super) struct Source {
 }
 
 enum Bytes {
-    Clear(Raw),
-    Packed(Ahead),
+    /// A pipe: its writer works beside the analysis already.
+    Direct(Raw),
+    Ahead(Ahead),
 }
 
 impl Source {
@@ -32,33 +33,56 @@ impl Source {
     /// # Errors
     /// What the operating system says.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let handle = if path == Path::new(STANDARD_INPUT) {
-            Handle::StandardInput(io::stdin())
+        let (handle, is_pipe) = if path == Path::new(STANDARD_INPUT) {
+            (Handle::StandardInput(io::stdin()), true)
         } else {
-            Handle::File(File::open(path)?)
+            let file = File::open(path)?;
+            let is_pipe = !file.metadata()?.is_file();
+            (Handle::File(file), is_pipe)
         };
         let raw = Raw::peek(handle)?;
         let taken = Arc::clone(&raw.taken);
         let bytes = match raw.peeked {
-            [0x1f, 0x8b, ..] => Bytes::Packed(Ahead::new(MultiGzDecoder::new(packed(raw)))),
-            ZSTD_MAGIC | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Bytes::Packed(Ahead::new(Zstd::new(packed(raw)))),
-            _ => Bytes::Clear(raw),
+            [0x1f, 0x8b, ..] => Bytes::Ahead(Ahead::new(MultiGzDecoder::new(packed(raw)))),
+            ZSTD_MAGIC | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Bytes::Ahead(Ahead::new(Zstd::new(packed(raw)))),
+            _ if is_pipe => Bytes::Direct(raw),
+            _ => Bytes::Ahead(Ahead::new(raw)),
         };
         Ok(Self { bytes, taken })
+    }
+
+    /// The next bytes, where they are read ahead ([`Ahead::next_block`]); none where they have to be read.
+    ///
+    /// # Errors
+    /// What the operating system or the unpacker says.
+    pub(super) fn next_block(&mut self) -> io::Result<Option<Vec<u8>>> {
+        match &mut self.bytes {
+            Bytes::Direct(_) => Ok(None),
+            Bytes::Ahead(ahead) => ahead.next_block(),
+        }
+    }
+
+    /// Gives the memory of a block back.
+    pub(super) fn reuse(&mut self, block: Vec<u8>) {
+        if let Bytes::Ahead(ahead) = &mut self.bytes {
+            ahead.reuse(block);
+        }
+    }
+
+    /// Reads into `room`.
+    ///
+    /// # Errors
+    /// What the operating system or the unpacker says.
+    pub(super) fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match &mut self.bytes {
+            Bytes::Direct(raw) => raw.read(room),
+            Bytes::Ahead(ahead) => ahead.read(room),
+        }
     }
 
     /// Bytes taken from the file so far, as they are stored.
     pub(super) fn bytes_read(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
-    }
-}
-
-impl Read for Source {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.bytes {
-            Bytes::Clear(raw) => raw.read(buffer),
-            Bytes::Packed(ahead) => ahead.read(buffer),
-        }
     }
 }
 

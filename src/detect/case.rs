@@ -1,8 +1,8 @@
 //! One connection with what surrounds it, and the questions that many detectors ask of it.
 
 use crate::timeline::{
-    Capture, Close, Edge, Exchange, Framing, IDLE_S, OriginFacts, PacketRef, Peer, RstSender, Start, Timeline, Vantage,
-    Visibility,
+    Capture, Close, Edge, Exchange, Framing, IDLE_S, OriginFacts, PacketRef, Peer, RstSender, Start, Timeline,
+    Unreachable, Vantage, Visibility,
 };
 
 use super::{Confidence, Evidence};
@@ -60,12 +60,9 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// True where the capture misses bytes of the connection, or the snap length cut some off: what is absent from the
-    /// rest may have been in them.
-    #[must_use]
-    pub fn has_holes(&self) -> bool {
-        let line = self.line;
-        [line.direction.edge.missed_by_capture, line.direction.origin.missed_by_capture, line.cut_bytes] != [0; 3]
+    /// ICMP errors that quote what the edge sent, but for those that only ask for smaller packets.
+    pub fn rejections(&self) -> impl Iterator<Item = &'a Unreachable> {
+        self.line.unreachable.iter().filter(|error| error.about == Peer::Edge && error.mtu.is_none())
     }
 
     /// Unfinished exchanges of which not one byte of a final response came.
@@ -155,7 +152,7 @@ impl<'a> Case<'a> {
         let forged = matches!(close, Close::Rst { rst, .. } if rst.sender != RstSender::Claimed);
         let at_once = close.packet().seconds_since(line.first) < IDLE_S;
         let stood = line.start == Start::Handshake && line.connect.established();
-        (silent && stood && at_once && !forged && !self.has_holes() && self.is_web_traffic()).then_some(close)
+        (silent && stood && at_once && !forged && !self.line.has_holes() && self.is_web_traffic()).then_some(close)
     }
 
     /// What is known of the origin from all its connections.

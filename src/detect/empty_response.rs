@@ -19,7 +19,11 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     for exchange in case.unanswered().filter(|exchange| exchange.stream.is_none()) {
         let Some(Ending::Closed { from: Peer::Origin, packet, by }) = case.line.ending(exchange) else { continue };
         let request = exchange.request.start.packet;
-        let waited = between(request, packet);
+        // Its close may have been under way when the request came.
+        let when = match packet.number < request.number {
+            true => format!("{} before it came", between(packet, request)),
+            false => format!("{} later", between(request, packet)),
+        };
         findings.push(Finding {
             cause: EMPTY_RESPONSE,
             scope: Scope::Exchange(exchange.number),
@@ -27,12 +31,12 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             actor: Actor::Origin,
             confidence: case.confidence(exchange),
             summary: format!(
-                "The origin took {} and closed the connection {waited} later without sending a byte of response.",
+                "The origin took {} and closed the connection {when} without sending a byte of response.",
                 request_name(exchange),
             ),
             evidence: vec![
                 case.request_sent(exchange),
-                Evidence::new(packet, format!("the origin closes ({by}) {waited} later, nothing sent in between")),
+                Evidence::new(packet, format!("the origin closes ({by}) {when}, nothing sent in between")),
             ],
             edge_status: None,
         });

@@ -90,6 +90,13 @@ mod tests {
     }
 
     #[test]
+    fn bytes_that_only_the_reset_counts_may_have_been_the_response() {
+        let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
+        let told = told.with(|told| told.line.direction.origin.rsts[0].offset += 60);
+        assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
     fn a_reset_that_a_box_forged_is_not_the_origins() {
         let told = connected().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
         let told = told.with(|told| told.line.direction.origin.rsts[0].sender = RstSender::Middlebox);

@@ -62,7 +62,7 @@ fn left_without_a_word<'a>(case: &Case<'a>, tls: &Tls) -> Option<Close<'a>> {
         Close::Fin { from, .. } => from == Peer::Origin,
         Close::Rst { from, rst } => from == Peer::Origin && rst.sender == RstSender::Claimed,
     };
-    (silent && left && empty.number < close.packet().number && !case.has_holes()).then_some(close)
+    (silent && left && empty.number < close.packet().number && !case.line.has_holes()).then_some(close)
 }
 
 /// An alert that stands for a client certificate, or any that answers an empty one which was asked for.

@@ -22,7 +22,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let mut alerts = tls.alerts.iter().filter(|alert| alert.description.is_none() || alert.fatal());
     let said_why = alerts.any(|alert| alert.packet.number <= close.packet().number);
     let stands = tls.phase >= HandshakePhase::Established;
-    if !began || said_why || case.has_holes() || (stands && !turned_away(case, tls, close)) {
+    if !began || said_why || case.line.has_holes() || (stands && !turned_away(case, tls, close)) {
         return Vec::new();
     }
     if let Some(packet) = said_goodbye(tls, close.packet()) {

@@ -61,6 +61,17 @@ impl<A: Application> Causal<A> {
         }
     }
 
+    /// True where nothing waits.
+    pub(super) fn is_settled(&self) -> bool {
+        self.waiting.edge.is_empty() && self.waiting.origin.is_empty()
+    }
+
+    /// Hands on the next bytes of the stream of `from`, while nothing waits and they answer nothing that may come yet.
+    #[inline]
+    pub(super) fn pass(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], at: Mark) {
+        self.deliver(line, from, What::Data(bytes), at);
+    }
+
     /// Bytes that wait here, or are held above.
     pub(super) fn held_bytes(&self) -> usize {
         self.waiting_bytes.saturating_add(self.app.held_bytes())

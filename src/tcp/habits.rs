@@ -1,7 +1,7 @@
 //! What the packets of one sender have in common: the measure for packets that only claim to be its own.
 
 use crate::timeline::PacketRef;
-use crate::wire::{Segment, SeqNumber};
+use crate::wire::{Segment, SeqNumber, Timestamps};
 
 /// Two identical segments this close together are one segment that was captured twice.
 const TWICE_NS: i64 = 2_000_000;
@@ -53,9 +53,9 @@ struct Made {
 }
 
 impl Made {
-    fn of(segment: &Segment<'_>) -> Self {
+    fn of(segment: &Segment<'_>, timestamps: Option<Timestamps>) -> Self {
         let id = segment.ip.id.filter(|&id| id != 0);
-        Self { seq: segment.seq, id, timestamp: segment.options.timestamps().map(|timestamps| timestamps.value) }
+        Self { seq: segment.seq, id, timestamp: timestamps.map(|timestamps| timestamps.value) }
     }
 
     /// True where a sender that sends it again gives it another look.
@@ -135,7 +135,25 @@ impl Habits {
             self.copies = self.copies.saturating_add(1);
             return true;
         }
-        let seen = Seen { fingerprint, ttl: segment.ip.ttl, at: packet };
+        self.remember(Seen { fingerprint, ttl: segment.ip.ttl, at: packet });
+        false
+    }
+
+    /// Sees a segment that is no copy: true where that is certain. Bytes that are new are no copy; a segment without any
+    /// is none that looks like no earlier one.
+    #[inline]
+    pub(super) fn see_next(&mut self, segment: &Segment<'_>, packet: PacketRef) -> bool {
+        let fingerprint = fingerprint(segment);
+        if segment.payload.is_empty() && has(&self.marks, mark(fingerprint)) {
+            return false;
+        }
+        self.remember(Seen { fingerprint, ttl: segment.ip.ttl, at: packet });
+        true
+    }
+
+    #[inline]
+    fn remember(&mut self, seen: Seen) {
+        let mark = mark(seen.fingerprint);
         let place = usize::from(self.oldest);
         if let Some(own) = self.marks.get_mut(place) {
             *own = mark;
@@ -145,14 +163,13 @@ impl Habits {
             None => self.seen.push(seen),
         }
         self.oldest = (place.wrapping_add(1) % REMEMBERED) as u8;
-        false
     }
 
     /// True for a late copy of the sender's SYN. It begins no other connection, even where this one has been closed.
     pub(super) fn is_syn_again(&self, segment: &Segment<'_>, packet: PacketRef) -> bool {
         self.syn.is_some_and(|(syn, at)| {
             let soon = packet.time.nanos_since(at.time) < COPY_NS;
-            soon && syn.is_unique() && syn == Made::of(segment)
+            soon && syn.is_unique() && syn == Made::of(segment, segment.options.timestamps())
         })
     }
 
@@ -192,9 +209,13 @@ impl Habits {
     }
 
     /// Learns of any segment when it was made: of a RST nothing else, its sender may be another.
-    #[inline]
     pub(super) fn learn_time(&mut self, segment: &Segment<'_>) {
-        if let Some(now) = segment.options.timestamps().map(|timestamps| timestamps.value)
+        self.learn_timestamps(segment.options.timestamps());
+    }
+
+    #[inline]
+    fn learn_timestamps(&mut self, timestamps: Option<Timestamps>) {
+        if let Some(Timestamps { value: now, .. }) = timestamps
             && self.newest_timestamp.is_none_or(|newest| is_newer(now, newest))
         {
             self.newest_timestamp = Some(now);
@@ -210,16 +231,17 @@ impl Habits {
             Some(_) => self.other_ttl_count = self.other_ttl_count.saturating_add(1),
         }
         self.ttl_count = self.ttl_count.saturating_add(1);
-        self.learn_time(segment);
+        let timestamps = segment.options.timestamps();
+        self.learn_timestamps(timestamps);
         if segment.flags.syn() {
-            self.syn.get_or_insert((Made::of(segment), packet));
+            self.syn.get_or_insert_with(|| (Made::of(segment, timestamps), packet));
         }
         // The window of a SYN is never scaled (RFC 7323 section 2.2).
         if !segment.flags.syn() {
             self.largest_window = self.largest_window.max(segment.window);
-            let timestamps = segment.options.timestamps().is_some();
-            self.with_timestamps = self.with_timestamps.saturating_add(timestamps.into());
-            self.without_timestamps = self.without_timestamps.saturating_add((!timestamps).into());
+            let with = timestamps.is_some();
+            self.with_timestamps = self.with_timestamps.saturating_add(with.into());
+            self.without_timestamps = self.without_timestamps.saturating_add((!with).into());
         }
         let Some(id) = segment.ip.id else { return };
         // Linux sends SYN-ACKs, and resets without a socket, with id 0.

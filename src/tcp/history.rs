@@ -59,6 +59,14 @@ impl History {
         }
     }
 
+    /// Notes a segment that has ACK set, and SYN, FIN and RST not, and is no retransmission.
+    #[inline]
+    pub(super) fn note_next(&mut self, line: &mut Timeline, from: Peer, segment: &Segment<'_>) {
+        line.completeness = completeness(line.completeness, segment);
+        let (letter, bit) = if segment.payload_len > 0 { ('d', DATA) } else { ('a', ACK) };
+        self.side[from].write_once(line, from, letter, bit);
+    }
+
     /// The capture misses bytes of `from`.
     pub(super) fn gap(&mut self, line: &mut Timeline, from: Peer) {
         let side = &mut self.side[from];
@@ -101,6 +109,7 @@ fn write_at_powers(line: &mut Timeline, from: Peer, letter: char, count: u64) {
     }
 }
 
+#[cold]
 fn write(line: &mut Timeline, from: Peer, letter: char) {
     if line.history.len() < LETTERS {
         line.history.push(if from == Peer::Edge { letter.to_ascii_uppercase() } else { letter });

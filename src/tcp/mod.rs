@@ -7,12 +7,14 @@
 mod application;
 mod causal;
 mod connection;
+mod early;
 mod flow;
 mod gone;
 mod habits;
 mod history;
 mod knock;
 mod memory;
+mod prediction;
 mod reset;
 mod roles;
 mod sequence;

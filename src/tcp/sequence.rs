@@ -131,6 +131,34 @@ impl Analysis {
         kind
     }
 
+    /// True where both sides go on with these numbers without a hole before them, and neither acknowledged more than
+    /// was seen of the other, nor closed its window.
+    pub(super) fn is_settled(&self, number: ByPeer<SeqNumber>) -> bool {
+        let is_whole = |own: &Side, other: &Side, number: SeqNumber| {
+            let heard = other.last.is_some_and(|(ack, window, _)| !ack.is_after(number) && window != 0);
+            heard && own.is_next(number) && own.whole == Some(number)
+        };
+        (self.handshake_ns.is_some() || self.last_syn.is_none())
+            && is_whole(&self.side.edge, &self.side.origin, number.edge)
+            && is_whole(&self.side.origin, &self.side.edge, number.origin)
+    }
+
+    /// Sees the next segment of a settled side: it acknowledges nothing that was not seen, and there is nothing to count.
+    #[inline]
+    pub(super) fn see_next(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        let (own, other) = match from {
+            Peer::Edge => (&mut self.side.edge, &self.side.origin),
+            Peer::Origin => (&mut self.side.origin, &self.side.edge),
+        };
+        if segment.payload_len == 0 {
+            own.repeat(segment, other.kind);
+        }
+        if own.last.is_none_or(|(ack, _, _)| ack != segment.ack) {
+            own.repeated_acks = 0;
+        }
+        own.advance(packet, segment, Kind::Ordinary);
+    }
+
     /// The two sides change places: the roles were told wrong.
     pub(super) fn swap(&mut self) {
         std::mem::swap(&mut self.side.edge, &mut self.side.origin);
@@ -174,6 +202,7 @@ impl Side {
         Kind::Retransmission(Reason::Timeout)
     }
 
+    #[inline]
     fn advance(&mut self, packet: PacketRef, segment: &Segment<'_>, kind: Kind) {
         let end = segment.seq + segment.sequence_len();
         if kind != Kind::WindowProbe {

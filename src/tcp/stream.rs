@@ -12,7 +12,10 @@ pub(super) const HELD_LIMIT: usize = 1 << 20;
 const HELD_PIECES: usize = 4096;
 
 /// How long an acknowledged hole is given to be filled by packets that the capture has out of order.
-const GRACE_NS: i64 = 2_000_000;
+pub(super) const GRACE_NS: i64 = 2_000_000;
+
+/// Bytes beyond what was seen that a number may stand for, the capture having missed them.
+pub(super) const NEAR: i64 = 16 << 20;
 
 /// What a stream hands on, in order.
 pub(super) struct Piece<'a> {
@@ -139,6 +142,7 @@ impl Stream {
         self.next
     }
 
+    /// Highest offset seen in a segment.
     pub(super) fn high(&self) -> u64 {
         self.high
     }
@@ -165,6 +169,43 @@ impl Stream {
     /// True where an acknowledgment of `offset` covers the FIN.
     pub(super) fn covers_fin(&self, offset: i64) -> bool {
         self.fin.is_some_and(|(fin, _)| offset > fin as i64)
+    }
+
+    /// How many bytes lie between the first one behind this SYN and offset 0: the sender sent them before.
+    pub(super) fn begun_late_by(&self, syn: SeqNumber) -> Option<i64> {
+        Some(i64::from(self.base?.since(syn + 1)))
+    }
+
+    /// The sequence number of the next byte, where every byte up to the highest one seen was handed on, none beyond it
+    /// was acknowledged, and no FIN came.
+    pub(super) fn settled_at(&self) -> Option<SeqNumber> {
+        let whole = self.next == self.high && self.held.is_empty() && self.fin.is_none();
+        let acked = self.acked <= self.next && self.hole_acked.is_none();
+        self.next_number().filter(|_| whole && acked)
+    }
+
+    /// The sequence number of the byte behind those that were handed on.
+    #[inline]
+    pub(super) fn next_number(&self) -> Option<SeqNumber> {
+        self.base.map(|base| base + self.next as u32)
+    }
+
+    /// The offset up to which a sequence number acknowledges the bytes seen; none where it acknowledges others, or
+    /// fewer than an earlier one.
+    #[inline]
+    pub(super) fn acknowledged_by(&self, sequence: SeqNumber) -> Option<u64> {
+        let news = u64::try_from(sequence.since(self.base? + self.acked as u32)).ok()?;
+        let offset = self.acked.checked_add(news)?;
+        (offset <= self.next).then_some(offset)
+    }
+
+    /// Goes on by the next `len` bytes, which are handed on elsewhere. Returns the offset of the first of them.
+    #[inline]
+    pub(super) fn advance(&mut self, len: usize) -> u64 {
+        let first = self.next;
+        self.next = first.saturating_add(len as u64);
+        self.high = self.next;
+        first
     }
 
     /// Names the sequence number of offset 0, once.

@@ -56,9 +56,9 @@ impl Records for Vec<Timeline> {
 #[derive(Clone, Copy)]
 pub(super) struct Told {
     from: Peer,
-    flags: u8,
+    pub(super) flags: u8,
     pub(super) seq: u32,
-    ack: u32,
+    pub(super) ack: u32,
     pub(super) ttl: u8,
     pub(super) id: u16,
     pub(super) window: u16,
@@ -111,6 +111,12 @@ impl Conversation {
         self
     }
 
+    /// Changes every segment.
+    pub(super) fn each(mut self, change: impl FnMut(&mut Told)) -> Self {
+        self.told.iter_mut().for_each(change);
+        self
+    }
+
     /// The capture does not hold the segment that was told last.
     pub(super) fn unseen(mut self) -> Self {
         self.told.pop();
@@ -130,6 +136,17 @@ impl Conversation {
         self.told.insert(to, told);
         self.told.iter_mut().skip(to).for_each(|told| told.after_ms = 0);
         self
+    }
+
+    /// The first `count` segments, and the others.
+    pub(super) fn split(mut self, count: usize) -> (Self, Self) {
+        let others = self.told.split_off(count);
+        (self.clone(), Self { told: others, ..self })
+    }
+
+    /// The capture does not hold the first `count` segments.
+    pub(super) fn skip(self, count: usize) -> Self {
+        self.split(count).1
     }
 
     /// The segments of another conversation come after these.

@@ -92,6 +92,9 @@ pub struct OriginFacts {
     pub taken_certificates: BTreeSet<(String, Time)>,
     /// TLS handshakes that were completed.
     pub handshakes: u64,
+    /// True where a handshake may have been completed unseen: the capture joined the connection late, misses bytes of it,
+    /// or holds neither the end of the handshake nor that of the connection.
+    pub unseen_handshakes: bool,
 }
 
 /// A connection of which only a SYN, or a SYN and its SYN-ACK, were seen.
@@ -192,6 +195,10 @@ impl OriginFacts {
         self.reused =
             self.reused.saturating_add(u64::from(line.folded.saturating_add(line.exchanges.len() as u64) > 1));
         self.learn_idleness(line);
+        let phase = line.tls.as_deref().map(|tls| tls.phase);
+        let left_open =
+            phase.is_some_and(|phase| phase < HandshakePhase::Established) && line.closes().next().is_none();
+        self.unseen_handshakes |= line.start == Start::MidStream || line.has_holes() || left_open;
         let Some(tls) = line.tls.as_deref().filter(|tls| tls.phase == HandshakePhase::Established) else { return };
         self.handshakes = self.handshakes.saturating_add(1);
         if let Some(leaf) = tls.certificates.first().filter(|_| self.taken_certificates.len() < MAX_GIVEN) {

@@ -186,10 +186,8 @@ impl<'a> TcpOptions<'a> {
     #[inline]
     pub fn timestamps(self) -> Option<Timestamps> {
         // As nearly every segment has them (RFC 7323 appendix A).
-        let value = match self.0 {
-            &[NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3, ..] => {
-                Some([v0, v1, v2, v3, e0, e1, e2, e3])
-            }
+        let value = match self.0.split_first_chunk() {
+            Some((&PADDED_TIMESTAMPS, rest)) => rest.first_chunk().copied(),
             _ => self.value(TIMESTAMPS),
         };
         value.map(|[v0, v1, v2, v3, e0, e1, e2, e3]| Timestamps {
@@ -207,6 +205,7 @@ impl<'a> TcpOptions<'a> {
         })
     }
 
+    #[inline(never)]
     fn value<const N: usize>(self, wanted: u8) -> Option<[u8; N]> {
         self.iter().find_map(|(kind, value)| if kind == wanted { value.try_into().ok() } else { None })
     }
@@ -239,6 +238,8 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+/// What stands before the values of timestamps that are aligned to four bytes.
+const PADDED_TIMESTAMPS: [u8; 4] = [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10];
 
 #[cfg(test)]
 mod tests {

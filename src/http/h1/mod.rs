@@ -91,6 +91,7 @@ impl Application for Http1 {
                 self.requests.data(line, &mut self.pairing, bytes, start);
                 self.answer_early(line);
             }
+            Peer::Origin if self.responses.count(line, bytes, start) => {}
             Peer::Origin => {
                 let awaited = self.pairing.waiting() || self.pairing.requests_missed;
                 let begun = self.requests.partial().filter(|&start| !pairing::unseen(line, start));

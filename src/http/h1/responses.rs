@@ -98,6 +98,22 @@ impl Responses {
         head.saturating_add(self.coded.as_ref().map_or(0, CodedBody::held_bytes))
     }
 
+    /// Takes bytes from inside a body that is counted and not looked at; false for all others. The last bytes of a body
+    /// are others.
+    #[inline]
+    pub(super) fn count(&mut self, line: &mut Timeline, bytes: &[u8], start: Mark) -> bool {
+        let State::Body(owner, Body::Length(left)) = &mut self.state else { return false };
+        let len = bytes.len() as u64;
+        if *left <= len || self.coded.is_some() || self.page.is_some() {
+            return false;
+        }
+        let Some(response) = record(line, *owner) else { return false };
+        *left = left.saturating_sub(len);
+        response.body_bytes = response.body_bytes.saturating_add(len);
+        response.latest = after(start, len);
+        true
+    }
+
     pub(super) fn data(&mut self, line: &mut Timeline, pairing: &mut Pairing, bytes: &[u8], start: Mark) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {

@@ -7,9 +7,9 @@
 mod incident;
 mod joined;
 mod ladder;
+mod list;
 mod overview;
 
-use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
@@ -20,7 +20,7 @@ use super::alike::Group;
 use super::document::{Capture, Document, Evidence, Observation};
 use super::numbers::{count, duration, size, thousands};
 use super::plain::{Plain, sentences, shortened};
-use incident::{Keys, Telling};
+use incident::Keys;
 
 /// Writes the document.
 ///
@@ -29,7 +29,6 @@ use incident::{Keys, Telling};
 pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
     let groups = document.incidents.groups();
     let keys = Keys::of(document);
-    let told = told_in_full(&groups);
     let beginning = html! {
         (DOCTYPE)
         html lang="en" { (head(document)) }
@@ -38,32 +37,9 @@ pub fn write(document: &Document<'_>, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(beginning.into_string().trim_end_matches("</html>").as_bytes())?;
     out.write_all(b"<body>")?;
     out.write_all(top(document, &groups, &keys).into_string().as_bytes())?;
-    let mut written = 0;
-    let mut left_out = 0_u64;
-    for (index, incident) in document.incidents.iter().enumerate() {
-        if written > LONGEST_LIST {
-            left_out = left_out.saturating_add(1);
-            continue;
-        }
-        let telling = match told.contains(&index) && written < LONGEST_IN_FULL {
-            true if document.incidents.len() == 1 => Telling::Open,
-            true => Telling::Full,
-            false => Telling::Short,
-        };
-        let entry = incident::entry(index, &incident, &keys, telling).into_string();
-        written = written.saturating_add(entry.len());
-        out.write_all(entry.as_bytes())?;
-        out.write_all(b"\n")?;
-    }
+    let left_out = list::write(document, &groups, &keys, out)?;
     out.write_all(bottom(document, left_out).into_string().as_bytes())?;
     out.write_all(b"</body></html>\n")
-}
-
-/// Indices of the incidents whose ladder is drawn: the first of every kind, the second of every kind, and so on.
-fn told_in_full(groups: &[Group]) -> BTreeSet<usize> {
-    let most = groups.iter().map(|group| group.members.len()).max().unwrap_or(0);
-    let rounds = (0..most).flat_map(|nth| groups.iter().filter_map(move |group| group.members.get(nth)));
-    rounds.copied().take(IN_FULL).collect()
 }
 
 fn head(document: &Document<'_>) -> Markup {
@@ -281,15 +257,6 @@ const STYLE: &str = include_str!("page.css");
 
 const SCRIPT: &str = include_str!("page.js");
 
-/// Incidents whose ladder is drawn.
-const IN_FULL: usize = 400;
-
-/// Bytes of the list after which no more ladders are drawn.
-const LONGEST_IN_FULL: usize = 6_000_000;
-
-/// Bytes of the list after which it ends.
-const LONGEST_LIST: usize = 12_000_000;
-
 /// Kinds of incidents that get a card.
 const KINDS: usize = 12;
 
@@ -353,15 +320,5 @@ mod tests {
     #[test]
     fn hashes_are_written_in_base64() {
         assert_eq!(hash(""), "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
-    }
-
-    #[test]
-    fn every_kind_gets_a_ladder_before_any_gets_two() {
-        let document = sample::alike_document(1_000);
-        let told = told_in_full(&document.incidents.groups());
-        assert_eq!(told.len(), IN_FULL);
-        let page = rendered(&document);
-        assert_eq!(page.matches("<table class=\"ladder").count(), IN_FULL);
-        assert_eq!(page.matches("class=\"incident\"").count(), 1_000);
     }
 }

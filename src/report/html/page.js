@@ -6,11 +6,35 @@
   const marks = [...document.querySelectorAll("svg [data-i]")];
   const key = (incident) => incident.dataset.k.split(",");
   const words = new Map();
+  const parcels = [...document.querySelectorAll("noscript.parcel")];
   const text = (incident) => {
     if (!words.has(incident)) words.set(incident, incident.textContent.toLowerCase());
     return words.get(incident);
   };
   const count = document.querySelector(".filters output");
+
+  // Incidents that the page holds as text: what comes from there is in the list as if it had been there from the start.
+  function unpack(parcel) {
+    const before = parcel.previousElementSibling;
+    parcel.insertAdjacentHTML("beforebegin", parcel.textContent);
+    for (let incident = before.nextElementSibling; incident !== parcel; incident = incident.nextElementSibling) all.push(incident);
+    parcel.remove();
+  }
+
+  function unpackAll() {
+    if (parcels.length === 0) return;
+    for (const parcel of parcels.splice(0)) unpack(parcel);
+    if (form) filter();
+  }
+
+  const soon = window.requestIdleCallback ?? setTimeout;
+  function unpackNext() {
+    const parcel = parcels.shift();
+    if (!parcel) return;
+    unpack(parcel);
+    if (form) filter();
+    soon(unpackNext);
+  }
 
   function filter() {
     const wanted = [by("cause").value, by("host").value, by("server").value];
@@ -22,6 +46,7 @@
       incident.hidden = !fits;
       if (fits) shown.add(incident.dataset.i);
     }
+    if (parcels.length > 0) return;
     for (const mark of marks) mark.classList.toggle("off", !shown.has(mark.dataset.i));
     count.textContent = shown.size.toLocaleString("en") + " of " + all.length.toLocaleString("en") + " shown";
   }
@@ -34,7 +59,9 @@
   }
 
   function follow() {
-    const target = document.getElementById(location.hash.slice(1));
+    const id = location.hash.slice(1);
+    if (id.startsWith("i-") && !document.getElementById(id)) unpackAll();
+    const target = document.getElementById(id);
     if (target && target.matches(".incident")) reveal(target);
   }
 
@@ -87,6 +114,7 @@
   });
   let opened = [];
   addEventListener("beforeprint", () => {
+    unpackAll();
     opened = all.filter((incident) => !incident.hidden && !incident.open && incident.querySelector(".ladder")).slice(0, 30);
     for (const incident of opened) incident.open = true;
   });
@@ -94,4 +122,5 @@
     for (const incident of opened) incident.open = false;
   });
   follow();
+  addEventListener("load", () => soon(unpackNext));
 })();
