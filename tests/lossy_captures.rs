@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 
 use pcap520::analysis::{Analysis, Options};
-use pcap520::capture::{Input, Item, LinkType, Packet};
+use pcap520::capture::{Input, InterfaceDescription, Item, LinkType, Packet, Writer};
 use pcap520::detect::Confidence;
 use pcap520::timeline::{Edge, Time};
 use pcap520::tls::KeyLog;
@@ -18,7 +19,8 @@ mod labels;
 mod noise;
 use noise::Noise;
 
-/// Seeds of each disturbance of each capture.
+/// Seeds of each disturbance of each capture; `PCAP520_SEEDS` asks for more, and `PCAP520_KEEP` names the folder that the
+/// captures with false alarms are written to.
 const SEEDS: u64 = 2;
 
 /// Captures with faults that only the edge's next request shows to be harmless, and such as hold late copies already.
@@ -105,6 +107,7 @@ const DISTURBANCES: &[Disturbance] = &[
 fn assert_no_false_alarm(folder: &str, keys: Keys) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata").join(folder);
     let seeds = std::env::var("PCAP520_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(SEEDS);
+    let keep_in = std::env::var_os("PCAP520_KEEP");
     let mut alarms = Vec::new();
     let mut told = 0;
     let apart = |label: &Value| APART.iter().any(|name| label["capture"].as_str().unwrap().starts_with(name));
@@ -117,6 +120,7 @@ fn assert_no_false_alarm(folder: &str, keys: Keys) {
                 told += packets.len();
                 let verdict = judge(&packets, &label, &folder, keys);
                 let false_ones = verdict.incidents.iter().filter(|it| !capture.failed.contains(&addresses(it)));
+                let before = alarms.len();
                 alarms.extend(false_ones.filter(|it| it.finding.confidence > Confidence::Possible).map(|it| Alarm {
                     capture: label["capture"].as_str().unwrap().to_owned(),
                     disturbance: *disturbance,
@@ -129,12 +133,27 @@ fn assert_no_false_alarm(folder: &str, keys: Keys) {
                         it.finding.summary
                     ),
                 }));
+                if let Some(folder) = keep_in.as_ref().filter(|_| alarms.len() > before) {
+                    let name = label["capture"].as_str().unwrap();
+                    keep(&packets, &Path::new(folder).join(format!("{name}-{disturbance:?}-{seed}.pcapng")));
+                }
             }
         }
     }
     assert!(told > 50_000, "captures are missing: {told} packets");
     let text: Vec<String> = alarms.iter().map(ToString::to_string).collect();
     assert!(alarms.is_empty(), "{} false alarms\n{}", alarms.len(), text.join("\n"));
+}
+
+/// Writes what raised a false alarm.
+fn keep(packets: &[Kept], path: &Path) {
+    let mut writer = Writer::new(File::create(path).unwrap(), "tests/lossy_captures.rs", "").unwrap();
+    let link = packets[0].link;
+    let interface = InterfaceDescription { link, snap_len: 0, name: None, description: None };
+    let interface = writer.interface(&interface, "").unwrap();
+    for Kept { time, wire_len, data, .. } in packets {
+        writer.packet(interface, Time(*time), *wire_len, data, &[]).unwrap();
+    }
 }
 
 struct Alarm {

@@ -1,7 +1,8 @@
 //! One connection with what surrounds it, and the questions that many detectors ask of it.
 
 use crate::timeline::{
-    Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Timeline, Vantage, Visibility,
+    Capture, Close, Edge, Exchange, Framing, IDLE_S, OriginFacts, PacketRef, Peer, RstSender, Start, Timeline,
+    Unreachable, Vantage, Visibility,
 };
 
 use super::{Confidence, Evidence};
@@ -59,12 +60,9 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// True where the capture misses bytes of the connection, or the snap length cut some off: what is absent from the
-    /// rest may have been in them.
-    #[must_use]
-    pub fn has_holes(&self) -> bool {
-        let line = self.line;
-        [line.direction.edge.missed_by_capture, line.direction.origin.missed_by_capture, line.cut_bytes] != [0; 3]
+    /// ICMP errors that quote what the edge sent, but for those that only ask for smaller packets.
+    pub fn rejections(&self) -> impl Iterator<Item = &'a Unreachable> {
+        self.line.unreachable.iter().filter(|error| error.about == Peer::Edge && error.mtu.is_none())
     }
 
     /// Unfinished exchanges of which not one byte of a final response came.
@@ -143,6 +141,20 @@ impl<'a> Case<'a> {
         [complete, heard].into_iter().flatten().max_by_key(|packet| packet.number)
     }
 
+    /// The origin's close of a connection that carried not a byte, as soon as it stood: nobody left it idle.
+    #[must_use]
+    pub fn turned_away(&self) -> Option<Close<'a>> {
+        let line = self.line;
+        let silent = line.exchanges.is_empty()
+            && line.direction.edge.first_data.is_none()
+            && line.direction.origin.first_data.is_none();
+        let close = line.closes().next().filter(|close| close.from() == Peer::Origin)?;
+        let forged = matches!(close, Close::Rst { rst, .. } if rst.sender != RstSender::Claimed);
+        let at_once = close.packet().seconds_since(line.first) < IDLE_S;
+        let stood = line.start == Start::Handshake && line.connect.established();
+        (silent && stood && at_once && !forged && !self.line.has_holes() && self.is_web_traffic()).then_some(close)
+    }
+
     /// What is known of the origin from all its connections.
     #[must_use]
     pub fn origin(&self) -> Option<&'a OriginFacts> {
@@ -150,10 +162,13 @@ impl<'a> Case<'a> {
     }
 
     /// True where the connection is one that an edge makes: to a web port, or to a server that speaks HTTP or TLS
-    /// elsewhere in the capture.
+    /// elsewhere in the capture. A port scan is none.
     #[must_use]
     pub fn is_web_traffic(&self) -> bool {
-        let origin = self.line.endpoint.origin;
+        let (edge, origin) = (self.line.endpoint.edge, self.line.endpoint.origin);
+        if self.capture().scans(edge.address, origin.address) {
+            return false;
+        }
         origin.is_web_port() || self.capture().origins.get(&origin).is_some_and(|facts| facts.web)
     }
 

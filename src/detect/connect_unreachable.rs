@@ -1,6 +1,6 @@
-//! A router or the origin's host says by ICMP that the origin cannot be reached.
+//! A router or the origin's host says by ICMP that the origin cannot be reached: at the SYN, or later.
 
-use super::case::between;
+use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
 use crate::timeline::{Peer, Unreachable};
 
@@ -8,35 +8,102 @@ pub(super) const CAUSES: &[Cause] = &[CONNECT_UNREACHABLE];
 
 const CONNECT_UNREACHABLE: Cause = Cause("connect-unreachable");
 
-/// SYN answered by an ICMP or ICMPv6 error, and no connection came of it.
+/// Times that a request is sent before an ICMP error is more than an accident of the path (RFC 5927 section 5.2: TCP
+/// takes it for a hint and sends again).
+const SENDS: u32 = 3;
+
+/// What the edge shows where a request was never acknowledged.
+const NEVER_ACKNOWLEDGED: u16 = 522;
+
+/// An ICMP or ICMPv6 error answers the SYN, and no connection comes of it; or it answers a request on a connection that
+/// stood, and the request is never acknowledged.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
-    let line = case.line;
-    let Some(syn) = line.connect.syns.first() else { return Vec::new() };
-    if line.connect.established() || !line.connect.syn_acks.is_empty() || !case.is_web_traffic() {
+    if !case.is_web_traffic() {
         return Vec::new();
     }
-    let error = line.unreachable.iter().find(|error| error.about == Peer::Edge && error.mtu.is_none());
-    let Some(error) = error else { return Vec::new() };
-    let said = meaning(error);
-    let actor = actor(case, error);
-    vec![Finding {
-        cause: CONNECT_UNREACHABLE,
-        scope: Scope::Connection,
-        at: error.packet,
-        actor,
-        confidence: Confidence::Certain,
-        summary: format!(
-            "{} answered the edge's SYN to {} with \"{said}\" after {}.",
+    let line = case.line;
+    let established = line.connect.established() || !line.connect.syn_acks.is_empty() || line.connect.syns.is_empty();
+    let found = if established { request(case) } else { syn(case) };
+    found.into_iter().collect()
+}
+
+fn syn(case: &Case<'_>) -> Option<Finding> {
+    let line = case.line;
+    let syn = line.connect.syns.first()?;
+    let error = case.rejections().next()?;
+    Some(finding(
+        case,
+        error,
+        Scope::Connection,
+        format!(
+            "{} answered the edge's SYN to {} with \"{}\" after {}.",
             error.from,
             line.endpoint.origin,
+            meaning(error),
             between(*syn, error.packet),
         ),
-        evidence: vec![
-            Evidence::new(*syn, "SYN of the edge"),
-            Evidence::new(error.packet, format!("ICMP from {}: {said}", error.from)),
-        ],
+        vec![Evidence::new(*syn, "SYN of the edge")],
+    ))
+}
+
+/// A request, or the first bytes of a connection, which is answered by such an error until the edge gives up.
+fn request(case: &Case<'_>) -> Option<Finding> {
+    let edge = &case.line.direction.edge;
+    let exchange =
+        case.unanswered().find(|exchange| edge.acked < exchange.request.end.map_or(edge.sent, |end| end.offset));
+    let start = match exchange {
+        Some(exchange) => exchange.request.start.packet,
+        None => edge.first_data.filter(|_| edge.acked == 0 && case.line.exchanges.is_empty())?,
+    };
+    let error = case.rejections().find(|error| error.packet.number > start.number)?;
+    let sends = edge.stuck.map_or(1, |stuck| stuck.sends);
+    let left = case.line.first_close(Peer::Edge).is_some_and(|close| close.packet().number > error.packet.number);
+    if !(left || sends >= SENDS) || case.line.direction.origin.unseen() > 0 {
+        return None;
+    }
+    let what = exchange.map_or_else(|| "the edge's first bytes".to_owned(), request_name);
+    let idle = exchange.and_then(|exchange| case.idle_since(exchange)).map(|since| between(since, start));
+    let idle = idle.map_or_else(String::new, |idle| format!(", which came {idle} after the response before it,"));
+    let mut evidence = vec![Evidence::new(start, format!("the edge sends {what}"))];
+    if let Some(stuck) = edge.stuck.filter(|stuck| stuck.sends > 1) {
+        evidence.push(Evidence::new(stuck.last, format!("sent for the {}th time, never acknowledged", stuck.sends)));
+    }
+    let mut found = finding(
+        case,
+        error,
+        exchange.map_or(Scope::Connection, |exchange| Scope::Exchange(exchange.number)),
+        format!(
+            "The connection to {} stood, and {} answered {what}{idle} with \"{}\": it was never acknowledged.",
+            case.line.endpoint.origin,
+            error.from,
+            meaning(error),
+        ),
+        evidence,
+    );
+    found.edge_status = Some(NEVER_ACKNOWLEDGED);
+    // As long as the edge tries, it may come through.
+    found.confidence = if left { Confidence::Certain } else { Confidence::Possible };
+    Some(found)
+}
+
+fn finding(
+    case: &Case<'_>,
+    error: &Unreachable,
+    scope: Scope,
+    summary: String,
+    mut evidence: Vec<Evidence>,
+) -> Finding {
+    evidence.push(Evidence::new(error.packet, format!("ICMP from {}: {}", error.from, meaning(error))));
+    Finding {
+        cause: CONNECT_UNREACHABLE,
+        scope,
+        at: error.packet,
+        actor: actor(case, error),
+        confidence: Confidence::Certain,
+        summary,
+        evidence,
         edge_status: None,
-    }]
+    }
 }
 
 /// A host that speaks for itself is at fault itself; who forbids is a firewall; who finds no way is the network.
@@ -66,8 +133,9 @@ fn meaning(error: &Unreachable) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Told, knocking};
+    use super::super::testing::{Told, connected, knocking};
     use super::*;
+    use crate::timeline::Stuck;
 
     fn told_by_icmp(code: u8, mtu: Option<u32>) -> Told {
         knocking(1).with(|told| {
@@ -87,6 +155,36 @@ mod tests {
     #[test]
     fn who_prohibits_is_a_box_between() {
         assert_eq!(told_by_icmp(13, None).found_by(detect)[0].actor, Actor::Middlebox);
+    }
+
+    /// A second request that is sent `sends` times, and an ICMP error about it.
+    fn rejected(sends: u32) -> Told {
+        let told = connected().request("GET", "/").response(200, 5, 5).after(2.0).request("GET", "/next");
+        told.with(|told| {
+            let (offset, first, last) = (told.exchange().request.start.offset, told.packet(), told.packet());
+            told.line.direction.edge.acked = offset;
+            told.line.direction.edge.stuck = Some(Stuck { offset, len: 100, sends, first, last });
+            let (packet, from) = (told.packet(), "192.0.2.1".parse().unwrap());
+            let error = Unreachable { packet, from, about: Peer::Edge, kind: 3, code: 13, v6: false, mtu: None };
+            told.line.unreachable.push(error);
+        })
+    }
+
+    #[test]
+    fn a_request_that_a_firewall_rejects_by_icmp_never_arrived() {
+        let found = rejected(4).found_by(detect);
+        assert_eq!((found[0].scope, found[0].actor), (Scope::Exchange(2), Actor::Middlebox));
+        assert_eq!(found[0].edge_status, Some(522));
+        assert!(found[0].evidence.iter().any(|evidence| evidence.note.starts_with("ICMP from 192.0.2.1")));
+        assert_eq!(rejected(1).fin(Peer::Edge).causes(detect), ["connect-unreachable"], "the edge gave up");
+    }
+
+    #[test]
+    fn what_was_delivered_at_last_was_not_rejected() {
+        assert_eq!(rejected(4).found_by(detect)[0].confidence, Confidence::Possible, "it is still sent again");
+        assert!(rejected(1).found_by(detect).is_empty());
+        let delivered = rejected(4).with(|told| told.line.direction.edge.acked = told.line.direction.edge.sent);
+        assert!(delivered.found_by(detect).is_empty());
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::case::request_name;
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Reaction, Scope};
-use crate::timeline::{Deviation, Exchange, Framing, H2, H2Error, PacketRef, Peer, Response, Rule, StreamReset};
+use crate::timeline::{
+    Deviation, Exchange, Framing, H2, H2Error, PacketRef, Peer, Response, Rule, StreamReset, Visibility,
+};
 
 pub(super) const CAUSES: &[Cause] = &[H2_PROTOCOL_ERROR];
 
@@ -72,10 +74,12 @@ fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
     // What comes on a stream behind its end costs nobody the response (RFC 9113 section 5.1).
     let late = |reset: &StreamReset| {
         let ended = exchange.response.as_ref().and_then(|response| response.end);
-        let over = ended.is_some_and(|end| end.packet.number < reset.packet.number);
-        // Where the capture misses bytes, the end may be among them.
-        let missed = case.line.direction.origin.missed_by_capture > 0;
-        reset.error == H2Error::STREAM_CLOSED && (over || missed)
+        let over = reset.after_response || ended.is_some_and(|end| end.packet.number < reset.packet.number);
+        // What was on its way when the edge cancelled the stream comes behind that end.
+        let cancelled = exchange.request.cancelled.is_some_and(|left| left.number <= reset.packet.number);
+        // Where the capture misses bytes of either side, the end may be among them, or its stream was not known then.
+        let missed = case.line.has_holes() || exchange.visibility == Visibility::Obscured;
+        reset.error == H2Error::STREAM_CLOSED && (over || cancelled || missed)
     };
     let reset = h2.resets.iter().find(|reset| {
         let blames = reset.from == Peer::Edge && reset.error.blames_peer();
@@ -190,6 +194,24 @@ mod tests {
     #[test]
     fn a_body_shorter_than_announced_is_a_truncated_response() {
         assert!(breaking(Rule::H2ContentLength, 3, 5).fin(Peer::Edge).found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_stream_that_was_closed_is_no_fault_where_its_end_may_be_among_what_the_capture_misses() {
+        let told = || {
+            connected().request("GET", "/").on_stream(1).with(|told| {
+                let (packet, error) = (told.packet(), H2Error::STREAM_CLOSED);
+                let reset = StreamReset { packet, from: Peer::Edge, stream: 1, error, after_response: false };
+                told.line.h2.get_or_insert_default().resets.push(reset);
+            })
+        };
+        assert_eq!(told().causes(detect), ["h2-protocol-error"]);
+        assert!(told().with(|told| told.line.direction.edge.missed_by_capture = 9).found_by(detect).is_empty());
+        assert!(told().with(|told| told.exchange().visibility = Visibility::Obscured).found_by(detect).is_empty());
+        let over = told().with(|told| told.line.h2.as_mut().unwrap().resets[0].after_response = true);
+        assert!(over.found_by(detect).is_empty());
+        let cancelled = told().with(|told| told.exchange().request.cancelled = Some(told.line.first));
+        assert!(cancelled.found_by(detect).is_empty(), "what was on its way then breaks nothing");
     }
 
     #[test]

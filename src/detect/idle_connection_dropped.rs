@@ -75,7 +75,8 @@ fn silent(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let request = exchange.request.start;
     let stuck = case.line.direction.edge.stuck?;
     let idle = request.packet.time.nanos_since(since.time);
-    let heard = case.line.direction.origin.last_data.is_some_and(|last| last.number > request.packet.number);
+    let heard = case.line.direction.origin.last_data.is_some_and(|last| last.number > request.packet.number)
+        || case.rejections().next().is_some();
     if stuck.offset > request.offset || stuck.sends < SILENT_SENDS || idle < IDLE_NS || heard {
         return None;
     }

@@ -66,7 +66,7 @@ fn version_not_offered(case: &Case<'_>, tls: &Tls) -> Option<Finding> {
 /// An alert during the handshake that nobody can read: behind the ServerHello TLS 1.3 encrypts them. A peer that
 /// says something there and leaves has given up.
 fn unreadable(case: &Case<'_>, tls: &Tls) -> Option<Finding> {
-    if case.has_holes() {
+    if case.line.has_holes() {
         // Behind a hole nobody can tell how far the handshake had come.
         return None;
     }
@@ -105,7 +105,7 @@ fn session_broken(case: &Case<'_>, tls: &Tls) -> Option<Finding> {
     });
     let not_tls = tls.not_tls.as_ref().filter(|_| tls.phase == HandshakePhase::Established);
     let at = not_tls.map(|not| not.at.packet).or(alert.map(|alert| alert.packet))?;
-    let whole = !case.has_holes();
+    let whole = !case.line.has_holes();
     let exchange = case.line.exchanges.iter().find(|exchange| {
         // A record that cannot be decrypted obscures the exchange; that is what the alert is about.
         let waits = exchange.response.as_ref().is_none_or(|response| response.end.is_none());

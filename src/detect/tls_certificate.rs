@@ -38,7 +38,7 @@ fn refusal<'a>(case: &Case<'a>, tls: &'a Tls) -> Option<(PacketRef, Option<&'a A
     if let Some(alert) = alert {
         return Some((alert.packet, Some(alert)));
     }
-    if case.has_holes() {
+    if case.line.has_holes() {
         // The handshake may have gone on in them.
         return None;
     }
@@ -139,8 +139,12 @@ fn finding(
     evidence
         .push(Evidence::new(refused_at, format!("the edge refuses it {how}, as Full (strict) does: {OTHER_MODES}")));
     let readable = alert.is_none_or(|alert| alert.description.is_some());
+    // Who left without a word may have been called off: that the edge takes this certificate elsewhere would tell.
+    let unseen = said.is_none() && case.origin().is_some_and(|origin| origin.unseen_handshakes);
     let confidence = match (fault, &said, cause) {
-        _ if !readable => Confidence::Possible,
+        _ if !readable || unseen => Confidence::Possible,
+        // A private CA may be right; whether the name is, nobody knows without the ClientHello.
+        (Some(_), Some(_), UNTRUSTED) if tls.client_hello.is_none() => Confidence::Likely,
         (Some(_), Some(_), _) | (None, Some(_), EXPIRED) => Confidence::Certain,
         (Some(_), None, _) | (None, Some(_), UNTRUSTED) => Confidence::Likely,
         _ => Confidence::Possible,
@@ -154,5 +158,36 @@ fn finding(
         summary: format!("The edge refused the certificate of {} {how}: {what}.", case.line.endpoint.origin),
         evidence,
         edge_status: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Told, connected};
+    use super::*;
+
+    /// An edge that sees a certificate at fault and closes without an alert.
+    fn left_at_sight() -> Told {
+        let told = connected().with(|told| {
+            told.line.tls = Some(Box::new(Tls {
+                certificate_at: Some(told.packet()),
+                certificate_faults: vec![CertificateFault::SelfSigned],
+                phase: HandshakePhase::ServerDone,
+                ..Tls::default()
+            }));
+        });
+        told.fin(Peer::Edge)
+    }
+
+    #[test]
+    fn an_edge_that_leaves_at_the_sight_of_a_bad_certificate_refuses_it() {
+        let found = left_at_sight().found_by(detect);
+        assert_eq!((found[0].cause, found[0].confidence), (SELF_SIGNED, Confidence::Likely));
+    }
+
+    #[test]
+    fn where_the_edge_may_have_taken_it_unseen_it_may_have_been_called_off() {
+        let told = left_at_sight().with(|told| told.facts().unseen_handshakes = true);
+        assert_eq!(told.found_by(detect)[0].confidence, Confidence::Possible);
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     // Behind a hole nobody can tell where a record begins.
-    if not.at.offset > 0 && case.has_holes() {
+    if not.at.offset > 0 && case.line.has_holes() {
         return Vec::new();
     }
     let quoted = quote(&not.preview);

@@ -7,6 +7,7 @@
 mod application;
 mod causal;
 mod connection;
+mod early;
 mod flow;
 mod gone;
 mod habits;

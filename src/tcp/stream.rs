@@ -12,7 +12,10 @@ pub(super) const HELD_LIMIT: usize = 1 << 20;
 const HELD_PIECES: usize = 4096;
 
 /// How long an acknowledged hole is given to be filled by packets that the capture has out of order.
-const GRACE_NS: i64 = 2_000_000;
+pub(super) const GRACE_NS: i64 = 2_000_000;
+
+/// Bytes beyond what was seen that a number may stand for, the capture having missed them.
+pub(super) const NEAR: i64 = 16 << 20;
 
 /// What a stream hands on, in order.
 pub(super) struct Piece<'a> {
@@ -166,6 +169,11 @@ impl Stream {
     /// True where an acknowledgment of `offset` covers the FIN.
     pub(super) fn covers_fin(&self, offset: i64) -> bool {
         self.fin.is_some_and(|(fin, _)| offset > fin as i64)
+    }
+
+    /// How many bytes lie between the first one behind this SYN and offset 0: the sender sent them before.
+    pub(super) fn begun_late_by(&self, syn: SeqNumber) -> Option<i64> {
+        Some(i64::from(self.base?.since(syn + 1)))
     }
 
     /// The sequence number of the next byte, where every byte up to the highest one seen was handed on, none beyond it

@@ -156,13 +156,15 @@ impl<A: Application> Table<A> {
         let from = sender(connection, source);
         if segment.flags.syn() && connection.is_replaced_by(from, packet, segment) {
             let begun_by = connection.syn_answered_by(segment);
+            let early = connection.hand_over(segment);
             self.remove(slot, &app, records);
             self.open(key, packet, segment, &app, records);
-            if let (Some(syn), Some(slot)) = (begun_by, self.find(key)) {
-                let entry = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
-                if let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &mut self.spare, &app)) {
-                    connection.begun_by(syn);
-                }
+            if begun_by.is_none() && early.is_none() {
+                return;
+            }
+            let entry = self.find(key).and_then(|slot| self.slots.get_mut(slot as usize)?.as_mut());
+            if let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &mut self.spare, &app)) {
+                connection.began_before(begun_by, early);
             }
             return;
         }

@@ -138,6 +138,17 @@ impl Conversation {
         self
     }
 
+    /// The first `count` segments, and the others.
+    pub(super) fn split(mut self, count: usize) -> (Self, Self) {
+        let others = self.told.split_off(count);
+        (self.clone(), Self { told: others, ..self })
+    }
+
+    /// The capture does not hold the first `count` segments.
+    pub(super) fn skip(self, count: usize) -> Self {
+        self.split(count).1
+    }
+
     /// The segments of another conversation come after these.
     pub(super) fn followed_by(mut self, other: Self) -> Self {
         self.told.extend(other.told);

@@ -1,6 +1,9 @@
 //! The record of one TCP connection.
 
-use super::{ByPeer, Copies, Endpoint, Exchange, GoAway, H2, PacketRef, Peer, Rst, SegmentCounts, Tls, Unsolicited};
+use super::{
+    ByPeer, Copies, Endpoint, Exchange, GoAway, H2, PacketRef, Peer, Rst, RstLook, RstSender, SegmentCounts, Tls,
+    Unsolicited,
+};
 
 /// Everything that is known of one connection: the detectors' only input beside the [`super::Capture`].
 #[derive(Clone, Debug, PartialEq)]
@@ -167,6 +170,13 @@ impl Timeline {
         self.exchanges.iter().find(last).map(|exchange| exchange.number)
     }
 
+    /// True where the capture misses bytes of the connection, or the snap length cut some off: what is absent from the
+    /// rest may have been in them.
+    #[must_use]
+    pub fn has_holes(&self) -> bool {
+        [self.direction.edge.missed_by_capture, self.direction.origin.missed_by_capture, self.cut_bytes] != [0; 3]
+    }
+
     /// True where every byte that `from` sent up to `offset` was acknowledged by the other peer.
     #[must_use]
     pub fn delivered(&self, from: Peer, offset: u64) -> bool {
@@ -311,11 +321,23 @@ pub struct Connect {
 }
 
 impl Direction {
+    /// Highest offset of the stream that any segment of this peer counts from: data, a FIN, a bare acknowledgment or its
+    /// own RST, whose number is the sender's next one or taken from what the other peer had received (RFC 9293 sections
+    /// 3.5.2 and 3.10.7.1).
+    #[must_use]
+    pub fn counted(&self) -> u64 {
+        let own = |rst: &&Rst| rst.sender == RstSender::Claimed && rst.look != RstLook::Refusal;
+        let reset_at = self.rsts.iter().filter(own).filter_map(|rst| u64::try_from(rst.offset).ok()).max();
+        // A FIN counts as one byte.
+        let reached = self.reached.max(reset_at.unwrap_or(0)).saturating_sub(1);
+        self.sent.max(reached)
+    }
+
     /// Bytes that this peer sent before the last one known, and that the capture neither holds nor knows to have arrived:
-    /// a later segment or the FIN counts them.
+    /// a later segment counts them.
     #[must_use]
     pub fn unseen(&self) -> u64 {
-        self.sent.saturating_sub(self.bytes).saturating_sub(self.missed_by_capture)
+        self.counted().saturating_sub(self.bytes).saturating_sub(self.missed_by_capture)
     }
 }
 

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::{Alternative, Catalogue, Entry, Incident};
 use crate::detect::{Case, Confidence, DETECTORS, Finding, Scope};
-use crate::timeline::{Capture, Edge, Peer, Rst, RstLook, RstSender, Statuses, Timeline};
+use crate::timeline::{Capture, Edge, Peer, Statuses, Timeline};
 
 /// A finding with what the catalogue says of its cause.
 struct Candidate {
@@ -101,11 +101,7 @@ fn incident(line: &Rc<Timeline>, edge: &Edge, root: Candidate, also: Vec<Alterna
 /// counts it. The fault may lie in it, so nothing is certain.
 fn seen_to_the_end(line: &Timeline) -> bool {
     let origin = &line.direction.origin;
-    let own = |rst: &&Rst| rst.sender == RstSender::Claimed && rst.look != RstLook::Refusal;
-    let reset_at = origin.rsts.iter().filter(own).map(|rst| u64::try_from(rst.offset).unwrap_or(0)).max();
-    // A FIN counts as one byte.
-    let counted = origin.reached.max(reset_at.unwrap_or(0)).saturating_sub(1);
-    origin.missed_by_capture == 0 && counted <= origin.sent
+    origin.missed_by_capture == 0 && origin.counted() <= origin.sent
 }
 
 /// The status that this edge shows: what its profile says of the cause, else what the finding or the catalogue says.

@@ -1,23 +1,24 @@
 //! The state of one connection while its packets come.
 
+mod opening;
+
 use super::application::Application;
 use super::causal::Causal;
+use super::early::Early;
 use super::habits::Habits;
 use super::history::History;
 use super::reset::{self, Surroundings};
 use super::sequence::{Analysis, Kind};
-use super::stream::{Arrival, Payload, Stream};
+use super::stream::{Arrival, NEAR, Payload, Stream};
 use super::vantage::vantage;
 use crate::timeline::{
     ByPeer, Direction, Fin, Mark, PacketRef, Peer, RstSign, Start, Stuck, Timeline, Unreachable, Vantage,
 };
 use crate::wire::{Segment, SeqNumber};
+use opening::Opening;
 
 /// A segment this soon after another may have been overtaken by it.
 const REORDER_NS: i64 = 3_000_000;
-
-/// Bytes beyond what was seen that an acknowledgment may cover, the capture having missed them.
-const NEAR: i64 = 16 << 20;
 
 /// FIN, RST, SYN and SYN-ACK segments that one record keeps.
 const KEPT_SEGMENTS: usize = 64;
@@ -36,6 +37,7 @@ pub(super) struct Connection<A> {
     pub(super) stream: ByPeer<Stream>,
     pub(super) habits: ByPeer<Habits>,
     flight: ByPeer<Flight>,
+    opening: Opening,
     pub(super) analysis: Analysis,
     pub(super) history: History,
     /// The initial sequence number of each side's SYN, or the number before its first one seen.
@@ -46,6 +48,8 @@ pub(super) struct Connection<A> {
     roles_open: bool,
     /// True once the capture was found to begin after the connection, and the layers above know it.
     joined_late: bool,
+    /// True once it was closed and what came counted from another number: of another connection, whose SYN is missing.
+    superseded: bool,
     /// True while the next segment of each side can be foretold ([`super::prediction`]).
     pub(super) settled: bool,
 }
@@ -65,6 +69,17 @@ struct Flight {
     /// End and length of a segment that is larger than any acknowledged one.
     larger: Option<(u64, u32)>,
     zero_window_since: Option<PacketRef>,
+    /// What was known when its last RST came.
+    reset: Option<AtReset>,
+}
+
+/// What a RST is measured by that others follow.
+#[derive(Clone, Copy, Debug)]
+struct AtReset {
+    /// It says when it was made (RFC 7323).
+    timed: bool,
+    /// The end of the other stream.
+    other_sent: i64,
 }
 
 impl<A: Application> Connection<A> {
@@ -75,12 +90,14 @@ impl<A: Application> Connection<A> {
             stream: ByPeer::default(),
             habits: ByPeer::default(),
             flight: ByPeer::default(),
+            opening: Opening::default(),
             analysis: Analysis::default(),
             history: History::default(),
             initial: ByPeer::default(),
             copied_syn: None,
             roles_open,
             joined_late: false,
+            superseded: false,
             settled: false,
         }
     }
@@ -93,12 +110,14 @@ impl<A: Application> Connection<A> {
             stream,
             habits,
             flight,
+            opening,
             analysis,
             history,
             initial,
             copied_syn,
             roles_open: open,
             joined_late,
+            superseded,
             settled,
         } = self;
         *above = Causal::new(app);
@@ -106,24 +125,31 @@ impl<A: Application> Connection<A> {
         habits.edge.begin_again();
         habits.origin.begin_again();
         *flight = ByPeer::default();
+        *opening = Opening::default();
         *analysis = Analysis::default();
         *history = History::default();
         *initial = ByPeer::default();
         *copied_syn = None;
         *open = roles_open;
         *joined_late = false;
+        *superseded = false;
         *settled = false;
     }
 
     /// True where a SYN or SYN-ACK with this sequence number begins another connection on the same ports: its
-    /// number is not this one's, or this one was reset or closed. A late copy does not.
+    /// number is not this one's, or this one was reset or closed. A late copy does not, nor the only SYN that the capture
+    /// holds of this one.
     pub(super) fn is_replaced_by(&self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
+        if let Opening::Waiting(early) = &self.opening {
+            return !early.belongs_to(segment);
+        }
         let Some(initial) = self.initial[from] else { return false };
-        if self.habits[from].is_syn_again(segment, packet) {
+        if self.habits[from].is_syn_again(segment, packet) || self.is_own_syn(from, packet, segment) {
             return false;
         }
         let differs = initial != segment.seq;
-        if segment.flags.ack() { differs } else { differs || self.reset() || self.finished() }
+        let known = !self.line.connect.syns.is_empty();
+        if segment.flags.ack() { differs } else { differs || known && (self.reset() || self.finished()) }
     }
 
     /// The late copy of this connection's SYN that a SYN-ACK answers, where a host took it for a SYN of its own.
@@ -132,12 +158,18 @@ impl<A: Application> Connection<A> {
         (segment.flags.ack() && segment.ack == seq + 1).then_some(CopiedSyn { packet, seq })
     }
 
-    /// The connection was begun by this SYN, which was counted to an earlier one.
-    pub(super) fn begun_by(&mut self, syn: CopiedSyn) {
-        self.settled = false;
-        self.initial.edge = Some(syn.seq);
-        self.stream.edge.begin_at(syn.seq + 1);
-        keep(&mut self.line.connect.syns, syn.packet);
+    /// The connection was begun by this SYN, and these segments are its own, which were counted to an earlier one.
+    pub(super) fn began_before(&mut self, syn: Option<CopiedSyn>, early: Option<Early>) {
+        if let Some(syn) = syn {
+            self.settled = false;
+            self.initial.edge = Some(syn.seq);
+            self.stream.edge.begin_at(syn.seq + 1);
+            keep(&mut self.line.connect.syns, syn.packet);
+        }
+        for kept in early.into_iter().flat_map(Early::into_segments) {
+            let segment = kept.segment();
+            self.segment(self.sender(&segment), kept.packet, &segment);
+        }
     }
 
     /// True once a RST was seen, from whichever side.
@@ -151,28 +183,26 @@ impl<A: Application> Connection<A> {
 
     /// True once nothing but stragglers can come.
     pub(super) fn closed(&self) -> bool {
-        self.reset() || (self.stream.edge.ended() && self.stream.origin.ended())
+        let finished = match &self.opening {
+            Opening::Waiting(early) => early.finished(),
+            _ => self.stream.edge.ended() && self.stream.origin.ended(),
+        };
+        finished || self.reset()
     }
 
     /// True while only SYNs and SYN-ACKs were seen.
     pub(super) fn half_open(&self) -> bool {
-        self.line.connect.ack.is_none() && !self.reset() && self.line.direction.edge.first_data.is_none()
+        let waits = matches!(self.opening, Opening::Waiting(_));
+        self.line.connect.ack.is_none() && !self.reset() && self.line.direction.edge.first_data.is_none() && !waits
     }
 
     /// Bytes that it takes, as near as can be said.
     pub(super) fn memory(&self) -> u64 {
         let exchanges = self.line.exchanges.len().saturating_mul(EXCHANGE_BYTES);
         let held = self.stream.edge.held_bytes().saturating_add(self.stream.origin.held_bytes());
+        let held = held.saturating_add(self.opening.held_bytes());
         let kept = exchanges.saturating_add(held).saturating_add(self.above.held_bytes());
         CONNECTION_BYTES.saturating_add(kept as u64)
-    }
-
-    #[inline]
-    pub(super) fn segment(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
-        if !self.take_predicted(from, packet, segment) {
-            self.take(from, packet, segment);
-            self.settled = self.is_settled();
-        }
     }
 
     #[inline(never)]
@@ -180,6 +210,10 @@ impl<A: Application> Connection<A> {
         self.line.last = packet;
         self.line.direction[from].last = Some(packet);
         if self.habits[from].seen_twice(segment, packet) {
+            self.copy(from, packet, segment);
+            return;
+        }
+        if segment.flags.syn() && self.is_own_syn(from, packet, segment) && self.missed_before_first(from, segment) {
             self.copy(from, packet, segment);
             return;
         }
@@ -195,7 +229,11 @@ impl<A: Application> Connection<A> {
             self.habits[from].learn_time(segment);
             return;
         }
-        let later = !self.line.direction[from].rsts.is_empty() && self.habits[from].is_later(segment);
+        self.superseded |= self.is_of_the_next(from, segment);
+        let later = !self.line.direction[from].rsts.is_empty()
+            && !self.superseded
+            && self.habits[from].is_later(segment)
+            && self.is_behind_reset(from, segment);
         self.habits[from].learn(segment, packet);
         if segment.flags.syn() {
             self.synchronize(from, packet, segment);
@@ -230,7 +268,8 @@ impl<A: Application> Connection<A> {
         let (Some(edge), Some(origin)) = (self.stream.edge.settled_at(), self.stream.origin.settled_at()) else {
             return false;
         };
-        line.connect.ack.is_some()
+        matches!(self.opening, Opening::Done)
+            && line.connect.ack.is_some()
             && !self.roles_open
             && self.initial.edge.is_some()
             && self.initial.origin.is_some()
@@ -262,6 +301,9 @@ impl<A: Application> Connection<A> {
 
     /// Adds to the record everything that can only be said at the end.
     pub(super) fn finish(&mut self) {
+        let at = self.line.last;
+        self.release();
+        self.line.last = at;
         let last = self.line.last;
         for from in [Peer::Edge, Peer::Origin] {
             let Self { line, above, stream, joined_late, .. } = self;
@@ -501,6 +543,8 @@ impl<A: Application> Connection<A> {
                 connecting,
             },
         );
+        let other_sent = (self.stream[from.other()].high() as i64).max(acked.unwrap_or(0));
+        self.flight[from].reset = Some(AtReset { timed: segment.options.timestamps().is_some(), other_sent });
         keep(&mut self.line.direction[from].rsts, judged);
     }
 
@@ -524,6 +568,17 @@ impl<A: Application> Connection<A> {
             Peer::Origin => Some(syn_ack.time.nanos_since(syn.time)),
             Peer::Edge => connect.ack.map(|ack| ack.time.nanos_since(syn_ack.time)),
         }
+    }
+
+    /// True where the segment cannot have been made before the last RST: it says so itself, reaches beyond the RST's
+    /// number, or acknowledges what was sent since. Others may have been captured late.
+    fn is_behind_reset(&mut self, from: Peer, segment: &Segment<'_>) -> bool {
+        let (Some(at), Some(rst)) = (self.flight[from].reset, self.line.direction[from].rsts.last()) else {
+            return false;
+        };
+        let end = self.stream[from].offset_of(segment.seq + segment.sequence_len());
+        let acks = segment.flags.ack() && self.stream[from.other()].offset_of(segment.ack) > at.other_sent;
+        at.timed || acks || end > rst.offset
     }
 
     /// A peer that goes on after "its" RST did not send it.
@@ -764,6 +819,55 @@ mod tests {
         let (lines, heard) = talk.says(Edge, b"b").hear();
         assert_eq!(lines.iter().map(|line| line.index).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(heard, "E(a) E. O. E(b)");
+    }
+
+    #[test]
+    fn what_overtakes_the_syns_waits_for_them() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").says(Origin, b"200").says(Origin, b" OK");
+        let (lines, heard) = talk.clone().moved(3, 0).moved(4, 0).hear();
+        assert_eq!(heard, "E(GET) O(200) O( OK)");
+        assert_eq!((lines.len(), lines[0].start, lines[0].connect.syns.len()), (1, Start::Handshake, 1));
+        let (lines, heard) = talk.moved(4, 1).hear();
+        assert_eq!((lines.len(), heard.as_str()), (1, "E(GET) O(200) O( OK)"), "the SYN-ACK alone was overtaken");
+    }
+
+    #[test]
+    fn a_syn_that_was_overtaken_tells_who_is_the_client() {
+        let talk = Conversation::new().syn(Origin).but(|syn| syn.flags = 0x02).says(Origin, b"GET").swapped();
+        let lines = talk.but(|syn| syn.after_ms = 0).hear().0;
+        assert_eq!((lines.len(), lines[0].endpoint.edge.port), (1, 80));
+    }
+
+    #[test]
+    fn a_late_copy_of_a_syn_whose_first_was_missed_begins_no_other_connection() {
+        let talk = Conversation::new().handshake().says(Edge, b"lost").unseen().says(Origin, b"200");
+        let (syn, rest) = talk.says(Edge, b"GET").split(1);
+        let late = syn.but(|syn| syn.after_ms = 500);
+        let (lines, heard) = rest.skip(2).followed_by(late).hear();
+        assert_eq!((lines.len(), heard.as_str()), (1, "E<0> O<0> O(200) E(GET)"));
+        assert_eq!(lines[0].direction.edge.missed_by_capture, 4, "the SYN says that bytes came before");
+    }
+
+    #[test]
+    fn what_overtakes_the_syn_of_the_next_connection_is_not_the_closed_ones() {
+        let closed = Conversation::new().handshake().says(Edge, b"a").rst(Edge);
+        let next = |told: &mut super::super::testing::Told| told.seq += 500_000;
+        let talk = closed.clone().syn(Edge).but(next).ack(Edge).but(next).swapped().but(|syn| syn.after_ms = 0);
+        let (lines, _) = talk.hear();
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].direction.edge.rsts[0].sender, RstSender::Claimed);
+        assert!(lines[1].connect.established());
+        let unseen = closed.ack(Edge).but(next).ack(Edge).but(next).says(Edge, b"b").but(next).line();
+        assert_eq!(unseen.direction.edge.rsts[0].sender, RstSender::Claimed, "the next SYN was missed");
+    }
+
+    #[test]
+    fn what_may_have_been_made_before_the_reset_is_no_carrying_on() {
+        let talk = Conversation::new().handshake().says(Edge, b"a").says(Origin, b"b").fin(Origin).unseen();
+        let reset = talk.ack(Edge).rst(Origin).but(|rst| (rst.flags, rst.id) = (0x04, 0));
+        let fin = |fin: &mut super::super::testing::Told| (fin.seq, fin.after_ms) = (fin.seq.wrapping_sub(1), 50);
+        let line = reset.fin(Origin).but(fin).line();
+        assert_eq!(line.direction.origin.rsts[0].sender, RstSender::Claimed);
     }
 
     #[test]
