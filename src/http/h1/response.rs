@@ -283,3 +283,17 @@ fn upgrade(value: &[u8]) -> Upgrade {
         Upgrade::Other
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_singleton_has_its_place() {
+        for (nth, name) in SINGLETONS.iter().enumerate() {
+            let place = |name: &str| singleton(&Field { name: name.as_bytes(), value: b"", at: 0, len: 0 });
+            assert_eq!(place(&name.to_uppercase()), Some(nth), "{name}");
+            assert_eq!(place(&format!("{name}s")), None, "{name}");
+        }
+    }
+}
