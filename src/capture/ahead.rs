@@ -7,7 +7,7 @@ use std::thread;
 
 /// A reader whose work is done before its bytes are asked for. They are the same bytes, and end in the same error.
 pub(super) enum Ahead {
-    /// The beginning, which is all that is looked at of many files, is read when it is asked for.
+    /// The beginning, which is all that is looked at of many files, is read when it is asked for: so many more bytes.
     Beginning { source: Box<dyn Read + Send>, left: usize },
     /// Blocks come from the thread, and go back to it when they are spent.
     Rest { blocks: Receiver<io::Result<Vec<u8>>>, spent: SyncSender<Vec<u8>> },
@@ -28,7 +28,7 @@ impl Ahead {
             if *left > 0 {
                 return Ok(None);
             }
-            *self = Self::start(mem::replace(source, Box::new(io::empty())))?;
+            *self = Self::start(mem::replace(source, Box::new(io::empty())));
         }
         let Self::Rest { blocks, .. } = self else { return Ok(None) };
         // Without a thread there is nothing more: it sends its error, or an empty block, as its last one.
@@ -53,14 +53,20 @@ impl Ahead {
         }
     }
 
-    fn start(source: Box<dyn Read + Send>) -> io::Result<Self> {
+    /// Starts the thread. Where none can be started (`live` forbids it to itself), all is read when it is asked for.
+    fn start(source: Box<dyn Read + Send>) -> Self {
         let (full, blocks) = sync_channel(BLOCKS);
         let (spent, empty) = sync_channel(BLOCKS);
         for _ in 0..BLOCKS {
             let _ = spent.try_send(vec![0; HEADROOM.saturating_add(BLOCK)]);
         }
-        thread::Builder::new().name("read".to_owned()).spawn(move || read_on(source, &full, &empty))?;
-        Ok(Self::Rest { blocks, spent })
+        let (handed, taken) = sync_channel(1);
+        let reading = move || taken.recv().map(|source| read_on(source, &full, &empty));
+        if thread::Builder::new().name("read".to_owned()).spawn(reading).is_err() {
+            return Self::Beginning { source, left: usize::MAX };
+        }
+        let _ = handed.send(source);
+        Self::Rest { blocks, spent }
     }
 }
 

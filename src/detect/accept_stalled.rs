@@ -101,7 +101,8 @@ fn syn_dropped(case: &Case<'_>) -> Option<Finding> {
 /// The SYN-ACK repeats though its ACK is in the capture, or the first request is repeated and never acknowledged.
 fn never_accepted(case: &Case<'_>) -> Option<Finding> {
     let line = case.line;
-    let ack = line.connect.ack?;
+    // Of a connection that the capture joins nobody knows how it began.
+    let ack = line.connect.ack.filter(|_| line.start == Start::Handshake)?;
     // One that stands behind its ACK may have been overtaken on its way into the capture: the next one comes by a timer.
     let first = line.connect.syn_acks.first();
     let again = |packet: &&PacketRef| first.is_some_and(|first| packet.seconds_since(*first) > REPEATED_AFTER_S);
@@ -152,6 +153,17 @@ mod tests {
         });
         assert_eq!(told.causes(detect), ["accept-stalled"]);
         assert!(knocking(3).found_by(detect).is_empty(), "without them it is an ordinary timeout");
+    }
+
+    #[test]
+    fn how_a_connection_began_is_not_known_where_the_capture_joins_it() {
+        let told = connected().request("GET", "/").with(|told| {
+            let request = told.exchange().request.start.packet;
+            let last = told.packet();
+            told.line.start = Start::MidStream;
+            told.line.direction.edge.stuck = Some(Stuck { offset: 0, len: 100, sends: 4, first: request, last });
+        });
+        assert!(told.found_by(detect).is_empty());
     }
 
     #[test]

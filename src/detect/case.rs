@@ -1,7 +1,8 @@
 //! One connection with what surrounds it, and the questions that many detectors ask of it.
 
 use crate::timeline::{
-    Capture, Close, Edge, Exchange, Framing, OriginFacts, PacketRef, Peer, Timeline, Unreachable, Vantage, Visibility,
+    Capture, Close, Edge, Exchange, Framing, IDLE_S, OriginFacts, PacketRef, Peer, RstSender, Start, Timeline,
+    Unreachable, Vantage, Visibility,
 };
 
 use super::{Confidence, Evidence};
@@ -146,6 +147,20 @@ impl<'a> Case<'a> {
         [complete, heard].into_iter().flatten().max_by_key(|packet| packet.number)
     }
 
+    /// The origin's close of a connection that carried not a byte, as soon as it stood: nobody left it idle.
+    #[must_use]
+    pub fn turned_away(&self) -> Option<Close<'a>> {
+        let line = self.line;
+        let silent = line.exchanges.is_empty()
+            && line.direction.edge.first_data.is_none()
+            && line.direction.origin.first_data.is_none();
+        let close = line.closes().next().filter(|close| close.from() == Peer::Origin)?;
+        let forged = matches!(close, Close::Rst { rst, .. } if rst.sender != RstSender::Claimed);
+        let at_once = close.packet().seconds_since(line.first) < IDLE_S;
+        let stood = line.start == Start::Handshake && line.connect.established();
+        (silent && stood && at_once && !forged && !self.line.has_holes() && self.is_web_traffic()).then_some(close)
+    }
+
     /// What is known of the origin from all its connections.
     #[must_use]
     pub fn origin(&self) -> Option<&'a OriginFacts> {
@@ -153,10 +168,13 @@ impl<'a> Case<'a> {
     }
 
     /// True where the connection is one that an edge makes: to a web port, or to a server that speaks HTTP or TLS
-    /// elsewhere in the capture.
+    /// elsewhere in the capture. A port scan is none.
     #[must_use]
     pub fn is_web_traffic(&self) -> bool {
-        let origin = self.line.endpoint.origin;
+        let (edge, origin) = (self.line.endpoint.edge, self.line.endpoint.origin);
+        if self.capture().scans(edge.address, origin.address) {
+            return false;
+        }
         origin.is_web_port() || self.capture().origins.get(&origin).is_some_and(|facts| facts.web)
     }
 

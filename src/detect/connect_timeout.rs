@@ -25,6 +25,10 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let (Some(first), Some(last)) = (line.connect.syns.first(), line.connect.syns.last()) else { return Vec::new() };
+    // A host resets only what it was sent (RFC 9293 section 3.10.7.1): an answer came, and is not in the capture.
+    if !line.direction.edge.rsts.is_empty() {
+        return Vec::new();
+    }
     let repeated = later(&line.connect.syns) || later(&line.connect.syn_acks);
     // A SYN-ACK that nobody repeats has arrived: its ACK is missing in the capture only.
     let silent = line.connect.syn_acks.is_empty() && case.capture().last.seconds_since(first.time) >= ONE_SYN_SILENCE_S;
@@ -103,6 +107,12 @@ fn syn_ack_lost(case: &Case<'_>, first: PacketRef, answer: PacketRef) -> Finding
 mod tests {
     use super::super::testing::knocking;
     use super::*;
+    use crate::timeline::{Peer, RstLook};
+
+    #[test]
+    fn an_edge_that_resets_had_an_answer() {
+        assert!(knocking(4).rst(Peer::Edge, RstLook::NoConnection).found_by(detect).is_empty());
+    }
 
     #[test]
     fn a_repeated_syn_without_answer_times_out() {

@@ -1,8 +1,8 @@
 //! The origin takes a request and closes without a byte of response.
 
 use super::case::{between, request_name};
-use super::{Actor, Case, Cause, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Peer};
+use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
+use crate::timeline::{Close, Ending, Peer};
 
 pub(super) const CAUSES: &[Cause] = &[EMPTY_RESPONSE];
 
@@ -19,7 +19,11 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     for exchange in case.unanswered().filter(|exchange| exchange.stream.is_none()) {
         let Some(Ending::Closed { from: Peer::Origin, packet, by }) = case.line.ending(exchange) else { continue };
         let request = exchange.request.start.packet;
-        let waited = between(request, packet);
+        // Its close may have been under way when the request came.
+        let when = match packet.number < request.number {
+            true => format!("{} before it came", between(packet, request)),
+            false => format!("{} later", between(request, packet)),
+        };
         findings.push(Finding {
             cause: EMPTY_RESPONSE,
             scope: Scope::Exchange(exchange.number),
@@ -27,23 +31,47 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             actor: Actor::Origin,
             confidence: case.confidence(exchange),
             summary: format!(
-                "The origin took {} and closed the connection {waited} later without sending a byte of response.",
+                "The origin took {} and closed the connection {when} without sending a byte of response.",
                 request_name(exchange),
             ),
             evidence: vec![
                 case.request_sent(exchange),
-                Evidence::new(packet, format!("the origin closes ({by}) {waited} later, nothing sent in between")),
+                Evidence::new(packet, format!("the origin closes ({by}) {when}, nothing sent in between")),
             ],
             edge_status: None,
         });
     }
+    findings.extend(turned_away(case));
     findings
+}
+
+/// The connection stood, and the origin closed it before the edge sent its request.
+fn turned_away(case: &Case<'_>) -> Option<Finding> {
+    let Close::Fin { fin, .. } = case.turned_away()? else { return None };
+    let waited = between(case.line.first, fin.packet);
+    Some(Finding {
+        cause: EMPTY_RESPONSE,
+        scope: Scope::Connection,
+        at: fin.packet,
+        actor: Actor::Origin,
+        confidence: Confidence::Likely,
+        summary: format!("The origin took the connection and closed it {waited} after its SYN, before any request."),
+        evidence: vec![Evidence::new(fin.packet, "FIN from the origin, and not a byte of either side before it")],
+        edge_status: None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::connected;
     use super::*;
+
+    #[test]
+    fn a_connection_that_is_closed_as_soon_as_it_stands_was_turned_away() {
+        assert_eq!(connected().fin(Peer::Origin).causes(detect), ["empty-response"]);
+        assert!(connected().after(1.5).fin(Peer::Origin).found_by(detect).is_empty(), "idle");
+        assert!(connected().fin(Peer::Edge).fin(Peer::Origin).found_by(detect).is_empty(), "a probe");
+    }
 
     #[test]
     fn a_response_that_only_the_fin_counts_was_sent() {

@@ -75,9 +75,11 @@ fn complaint(case: &Case<'_>, h2: &H2, exchange: &Exchange) -> Option<Finding> {
     let late = |reset: &StreamReset| {
         let ended = exchange.response.as_ref().and_then(|response| response.end);
         let over = reset.after_response || ended.is_some_and(|end| end.packet.number < reset.packet.number);
+        // What was on its way when the edge cancelled the stream comes behind that end.
+        let cancelled = exchange.request.cancelled.is_some_and(|left| left.number <= reset.packet.number);
         // Where the capture misses bytes of either side, the end may be among them, or its stream was not known then.
         let missed = case.line.has_holes() || exchange.visibility == Visibility::Obscured;
-        reset.error == H2Error::STREAM_CLOSED && (over || missed)
+        reset.error == H2Error::STREAM_CLOSED && (over || cancelled || missed)
     };
     let reset = h2.resets.iter().find(|reset| {
         let blames = reset.from == Peer::Edge && reset.error.blames_peer();
@@ -208,6 +210,8 @@ mod tests {
         assert!(told().with(|told| told.exchange().visibility = Visibility::Obscured).found_by(detect).is_empty());
         let over = told().with(|told| told.line.h2.as_mut().unwrap().resets[0].after_response = true);
         assert!(over.found_by(detect).is_empty());
+        let cancelled = told().with(|told| told.exchange().request.cancelled = Some(told.line.first));
+        assert!(cancelled.found_by(detect).is_empty(), "what was on its way then breaks nothing");
     }
 
     #[test]

@@ -80,6 +80,10 @@ fn interrupted(case: &Case<'_>, from: Peer, rst: &Rst) -> Option<(Scope, u16, St
     {
         return Some((Scope::Connection, 525, "the TLS handshake".to_owned()));
     }
+    // The host of a port scanner that makes its own SYNs knows of none, and resets what answers them.
+    if from == Peer::Edge && line.connect.ack.is_none() && line.direction.edge.first_data.is_none() {
+        return None;
+    }
     let established = line.connect.established() || line.direction.origin.first_data.is_some();
     (!established && !line.connect.syns.is_empty()).then(|| (Scope::Connection, 521, "the connection".to_owned()))
 }
@@ -115,6 +119,12 @@ mod tests {
     fn a_response_that_the_edge_never_got_was_cut_where_the_origin_sent_it_whole() {
         let told = connected().request("GET", "/forbidden").response(200, 5, 5);
         assert_eq!(forged(told, Peer::Edge).causes(detect), ["middlebox-reset"]);
+    }
+
+    #[test]
+    fn the_host_of_a_port_scanner_resets_what_it_did_not_open() {
+        let scanned = connected().with(|told| told.line.connect.ack = None);
+        assert!(forged(scanned, Peer::Edge).found_by(detect).is_empty());
     }
 
     #[test]

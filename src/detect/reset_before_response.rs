@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Peer, RstLook, RstSender};
+use crate::timeline::{Close, Ending, Peer, RstLook, RstSender};
 
 pub(super) const CAUSES: &[Cause] = &[RESET_BEFORE_RESPONSE];
 
@@ -43,13 +43,37 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
             edge_status: None,
         });
     }
+    findings.extend(turned_away(case));
     findings
+}
+
+/// The connection stood, and the origin reset it before the edge sent its request.
+fn turned_away(case: &Case<'_>) -> Option<Finding> {
+    let Close::Rst { rst, .. } = case.turned_away()? else { return None };
+    let waited = between(case.line.first, rst.packet);
+    Some(Finding {
+        cause: RESET_BEFORE_RESPONSE,
+        scope: Scope::Connection,
+        at: rst.packet,
+        actor: Actor::Origin,
+        confidence: Confidence::Likely,
+        summary: format!("The origin took the connection and reset it {waited} after its SYN, before any request."),
+        evidence: vec![Evidence::new(rst.packet, "RST from the origin, and not a byte of either side before it")],
+        edge_status: None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::connected;
     use super::*;
+
+    #[test]
+    fn a_connection_that_is_reset_as_soon_as_it_stands_was_turned_away() {
+        assert_eq!(connected().rst(Peer::Origin, RstLook::Abort).causes(detect), ["reset-before-response"]);
+        assert!(connected().after(1.5).rst(Peer::Origin, RstLook::Abort).found_by(detect).is_empty(), "idle");
+        assert!(connected().fin(Peer::Edge).rst(Peer::Origin, RstLook::Abort).found_by(detect).is_empty(), "a probe");
+    }
 
     #[test]
     fn a_reset_between_request_and_response_is_found() {

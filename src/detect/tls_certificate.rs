@@ -143,6 +143,8 @@ fn finding(
     let unseen = said.is_none() && case.origin().is_some_and(|origin| origin.unseen_handshakes);
     let confidence = match (fault, &said, cause) {
         _ if !readable || unseen => Confidence::Possible,
+        // A private CA may be right; whether the name is, nobody knows without the ClientHello.
+        (Some(_), Some(_), UNTRUSTED) if tls.client_hello.is_none() => Confidence::Likely,
         (Some(_), Some(_), _) | (None, Some(_), EXPIRED) => Confidence::Certain,
         (Some(_), None, _) | (None, Some(_), UNTRUSTED) => Confidence::Likely,
         _ => Confidence::Possible,

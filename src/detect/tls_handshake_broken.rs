@@ -3,7 +3,7 @@
 use super::case::between;
 use super::negotiation::{edge_owed_answer, negotiation};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{AlertDescription, Close, HandshakePhase, PacketRef, Peer, RstSender, Tls};
+use crate::timeline::{AlertDescription, Close, HandshakePhase, IDLE_S, PacketRef, Peer, RstSender, Tls};
 
 pub(super) const CAUSES: &[Cause] = &[TLS_HANDSHAKE_RESET, TLS_HANDSHAKE_CLOSED, TLS_HANDSHAKE_TIMEOUT];
 
@@ -21,7 +21,8 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let Some(close) = case.line.closes().next() else { return Vec::new() };
     let mut alerts = tls.alerts.iter().filter(|alert| alert.description.is_none() || alert.fatal());
     let said_why = alerts.any(|alert| alert.packet.number <= close.packet().number);
-    if !began || said_why || tls.phase >= HandshakePhase::Established || case.line.has_holes() {
+    let stands = tls.phase >= HandshakePhase::Established;
+    if !began || said_why || case.line.has_holes() || (stands && !turned_away(case, tls, close)) {
         return Vec::new();
     }
     if let Some(packet) = said_goodbye(tls, close.packet()) {
@@ -42,6 +43,14 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     vec![finding]
 }
 
+/// The origin leaves a connection without a request as soon as it stands: nobody left it idle. As a rule it is a proxy
+/// that terminates TLS, and found nobody behind itself.
+fn turned_away(case: &Case<'_>, tls: &Tls, close: Close<'_>) -> bool {
+    let at_once = tls.handshake_done.is_some_and(|done| close.packet().seconds_since(done) < IDLE_S);
+    let edge_said = tls.alerts.iter().any(|alert| alert.from == Peer::Edge);
+    close.from() == Peer::Origin && at_once && !edge_said && case.line.exchanges.is_empty()
+}
+
 /// The origin's close_notify, or what it says before one, before either side closed.
 fn said_goodbye(tls: &Tls, closed: PacketRef) -> Option<PacketRef> {
     let first = tls.alerts.first().filter(|alert| alert.packet.number < closed.number)?;
@@ -52,18 +61,23 @@ fn said_goodbye(tls: &Tls, closed: PacketRef) -> Option<PacketRef> {
 fn broken(case: &Case<'_>, tls: &Tls, cause: Cause, at: PacketRef, did: &str) -> Finding {
     let mut evidence = negotiation(case, tls);
     evidence.push(Evidence::new(at, format!("the origin {did} {}, and sent no alert that says why", tls.phase)));
+    // Behind a handshake that is done nobody can tell whether a request was due, and it is no failed handshake.
+    let (confidence, edge_status) = match tls.phase {
+        HandshakePhase::Established => (Confidence::Likely, Some(520)),
+        _ => (Confidence::Certain, None),
+    };
     Finding {
         cause,
         scope: Scope::Connection,
         at,
         actor: Actor::Origin,
-        confidence: Confidence::Certain,
+        confidence,
         summary: format!(
             "The origin {} {did} {} and sent no alert that says why.",
             case.line.endpoint.origin, tls.phase,
         ),
         evidence,
-        edge_status: None,
+        edge_status,
     }
 }
 
@@ -103,7 +117,7 @@ fn timed_out(case: &Case<'_>, tls: &Tls, left: PacketRef) -> Option<Finding> {
 mod tests {
     use super::super::testing::{Told, connected};
     use super::*;
-    use crate::timeline::{Alert, ClientHello, ServerHello};
+    use crate::timeline::{Alert, ClientHello, RstLook, ServerHello};
 
     /// A ClientHello, and the origin's part of the handshake where `phase` says so.
     fn begun(phase: HandshakePhase) -> Told {
@@ -132,6 +146,22 @@ mod tests {
     fn an_edge_whose_turn_it_was_blames_nobody() {
         let told = begun(HandshakePhase::ServerDone).after(3.0).fin(Peer::Edge);
         assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_connection_that_is_left_as_soon_as_it_stands_was_turned_away() {
+        let stands = || {
+            begun(HandshakePhase::Established).with(|told| {
+                let done = told.packet();
+                told.line.tls.get_or_insert_default().handshake_done = Some(done);
+            })
+        };
+        assert_eq!(stands().rst(Peer::Origin, RstLook::Abort).causes(detect), ["tls-handshake-reset"]);
+        assert_eq!(stands().fin(Peer::Origin).causes(detect), ["tls-handshake-closed"]);
+        assert!(stands().after(1.5).fin(Peer::Origin).found_by(detect).is_empty(), "idle");
+        assert!(stands().fin(Peer::Edge).fin(Peer::Origin).found_by(detect).is_empty(), "a probe");
+        let asked = stands().request("GET", "/").rst(Peer::Origin, RstLook::Abort);
+        assert!(asked.found_by(detect).is_empty(), "a request is another matter");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Facts about the capture as a whole, gathered over all connections: what one connection alone cannot tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::{
     ClientHello, Close, Endpoint, Exchange, HandshakePhase, PacketRef, Peer, Rule, ServerHello, Start, Time, Timeline,
@@ -37,6 +38,9 @@ pub struct Capture {
     pub given_up: GivenUp,
     /// By server address and port; at most [`MAX_ORIGINS`].
     pub origins: BTreeMap<Endpoint, OriginFacts>,
+    /// By client and server address, the ports on which a connection failed; at most [`MAX_ORIGINS`], and of each no more
+    /// than [`SCANNED_PORTS`].
+    failed_ports: BTreeMap<(IpAddr, IpAddr), BTreeSet<u16>>,
 }
 
 /// What all connections to one server have in common.
@@ -144,9 +148,28 @@ impl Capture {
         }
         let established = matches!(line.start, Start::Handshake | Start::MidStream);
         let origin = line.endpoint.origin;
+        if !established {
+            self.learn_failed(line.endpoint.edge.address, origin);
+        }
         if established && (self.origins.len() < MAX_ORIGINS || self.origins.contains_key(&origin)) {
             self.origins.entry(origin).or_default().learn(line);
         }
+    }
+
+    fn learn_failed(&mut self, edge: IpAddr, origin: Endpoint) {
+        let pair = (edge, origin.address);
+        if self.failed_ports.len() < MAX_ORIGINS || self.failed_ports.contains_key(&pair) {
+            let ports = self.failed_ports.entry(pair).or_default();
+            if ports.len() < SCANNED_PORTS {
+                ports.insert(origin.port);
+            }
+        }
+    }
+
+    /// True where this client tries the ports of this server one after another.
+    #[must_use]
+    pub fn scans(&self, edge: IpAddr, origin: IpAddr) -> bool {
+        self.failed_ports.get(&(edge, origin)).is_some_and(|ports| ports.len() >= SCANNED_PORTS)
     }
 
     /// True where the greater part of the connections were SYNs of a flood: nothing can be said of one of them.
@@ -295,6 +318,10 @@ pub struct Given {
     pub alpn: Option<String>,
 }
 
+/// Ports of one server on which one client fails that make a port scan of it: more than an edge ever asks for
+/// (Cloudflare proxies thirteen).
+pub const SCANNED_PORTS: usize = 16;
+
 /// Most servers that something is learned of: what a flood of packets can make up is more.
 pub const MAX_ORIGINS: usize = 16_384;
 
@@ -317,7 +344,7 @@ pub struct IdleClose {
 
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
 
@@ -337,6 +364,24 @@ mod tests {
         }
         assert_eq!(capture.origins.len(), MAX_ORIGINS);
         assert!(capture.origins.values().all(|origin| origin.established == 2));
+    }
+
+    #[test]
+    fn a_client_that_fails_on_many_ports_scans_them() {
+        let mut capture = Capture::default();
+        let (scanner, edge) = (endpoint(1).address, endpoint(2).address);
+        for port in 0..SCANNED_PORTS as u16 {
+            assert!(!capture.scans(scanner, edge));
+            for client in [scanner, edge] {
+                let server = Endpoint { port: if client == scanner { port } else { 80 }, ..endpoint(2) };
+                let packet = PacketRef { number: 1, time: Time(0) };
+                let mut line = Timeline::new(0, Endpoint { address: client, port: 40_000 }, server, packet);
+                line.start = Start::Refused;
+                capture.learn(&line);
+            }
+        }
+        assert!(capture.scans(scanner, edge));
+        assert!(!capture.scans(edge, edge));
     }
 
     #[test]

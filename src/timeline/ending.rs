@@ -43,7 +43,7 @@ impl Ending<'_> {
 }
 
 /// Seconds after which a connection without a request counts as idle.
-const IDLE_S: f64 = 1.0;
+pub const IDLE_S: f64 = 1.0;
 
 impl Timeline {
     /// The first close or reset of either peer from the packet of the exchange's request on.

@@ -31,7 +31,7 @@ pub use connection::{
 pub use crash::Crash;
 pub use deviation::{Deviation, Rule};
 pub use edge::{Edge, Statuses};
-pub use ending::Ending;
+pub use ending::{Ending, IDLE_S};
 pub use error_page::ErrorPage;
 pub use exchange::{BodyState, Coding, Exchange, Framing, Interim, Request, Response, Unsolicited, Visibility};
 pub use h2::{GoAway, H2, H2Error, NotH2, StreamReset};

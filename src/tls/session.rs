@@ -239,8 +239,14 @@ impl Session {
         bytes: &[u8],
         plain: &mut dyn Application,
     ) {
+        let start = Mark { packet: record.packet(), offset: record.start.offset };
         if kind != ContentType::ApplicationData {
-            return self.readable(line, from, kind, bytes, record.packet());
+            self.readable(line, from, kind, bytes, record.packet());
+            if kind == ContentType::Alert && matches!(bytes, [_, 0]) && from == Peer::Origin && facts(line).decrypted {
+                // close_notify: nothing more will come, whether or not the FIN follows (RFC 8446 section 6.1).
+                plain.end_of_stream(line, from, start);
+            }
+            return;
         }
         let early = matches!(&self.side[from].reading, Reading::Keyed { opener, .. } if opener.is_early());
         if early && !self.early.is_taken() {
@@ -250,7 +256,6 @@ impl Session {
         let tls = facts(line);
         tls.decrypted = true;
         tls.keys_missing = false;
-        let start = Mark { packet: record.packet(), offset: record.start.offset };
         plain.data(line, from, bytes, start);
     }
 

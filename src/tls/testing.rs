@@ -62,6 +62,7 @@ pub struct Plain {
     pub bytes: ByPeer<Vec<u8>>,
     pub marks: Vec<(Peer, Mark, usize)>,
     pub gaps: Vec<(Peer, u64)>,
+    pub ended: Vec<Peer>,
 }
 
 impl Application for Plain {
@@ -74,7 +75,9 @@ impl Application for Plain {
         self.gaps.push((from, len));
     }
 
-    fn end_of_stream(&mut self, _line: &mut Timeline, _from: Peer, _at: Mark) {}
+    fn end_of_stream(&mut self, _line: &mut Timeline, from: Peer, _at: Mark) {
+        self.ended.push(from);
+    }
 
     fn finish(&mut self, _line: &mut Timeline) {}
 }

@@ -76,6 +76,7 @@ fn every_version_and_kind_of_cipher_is_decrypted() {
         assert_eq!(seen.tls().phase, HandshakePhase::Established, "{name}");
         let closes = seen.tls().alerts.iter().filter(|alert| alert.description == Some(AlertDescription::CLOSE_NOTIFY));
         assert_eq!(closes.count(), 2, "{name}");
+        assert_eq!(seen.plain.ended, [Peer::Origin], "{name}: close_notify ends what it says");
         assert!(seen.line.exchanges.is_empty(), "{name}: what can be read is not inferred");
     }
 }

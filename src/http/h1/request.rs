@@ -24,6 +24,8 @@ pub(super) struct Asks {
     pub(super) connect: bool,
     /// Another protocol (RFC 9110 section 7.8).
     pub(super) upgrade: bool,
+    /// Bare content: its line has no version (HTTP/0.9, RFC 1945 section 4.1).
+    pub(super) simple: bool,
 }
 
 /// Whether bytes begin a request: a method, a space, a target.
@@ -58,8 +60,10 @@ pub(super) fn read(head: &[u8], start: Mark) -> (Request, Asks) {
     let mut words = first.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
     let method = words.next().unwrap_or_default();
     let target = words.next().unwrap_or_default();
-    let http10 = words.next() == Some(b"HTTP/1.0");
-    let mut request = Request { method: known(method), target: text(target), close: http10, ..Request::begun(start) };
+    let version = words.next();
+    let close = version == Some(b"HTTP/1.0");
+    let simple = version.is_none() && head.contains(&b'\n');
+    let mut request = Request { method: known(method), target: text(target), close, ..Request::begun(start) };
     let mut framing = FramingFields::default();
     let mut upgrade = false;
     for line in lines {
@@ -69,7 +73,7 @@ pub(super) fn read(head: &[u8], start: Mark) -> (Request, Asks) {
         see(&mut request, &field);
     }
     request.framing = framing.of_request();
-    (request, Asks { head: method == b"HEAD", connect: method == b"CONNECT", upgrade })
+    (request, Asks { head: method == b"HEAD", connect: method == b"CONNECT", upgrade, simple })
 }
 
 fn see(request: &mut Request, field: &fields::Field<'_>) {

@@ -237,6 +237,10 @@ impl Requests {
         begun.exchange = Opened::Early;
         let (mut request, asks) = request::read(&begun.partial.bytes, begun.start);
         request.framing = Framing::Unknown;
+        if asks.simple {
+            // Its line is all of it (RFC 1945 section 5.1).
+            (request.framing, request.end) = (Framing::None, Some(after(begun.start, begun.partial.len)));
+        }
         pairing.open(line, request, asks);
     }
 }

@@ -322,13 +322,18 @@ impl Responses {
     /// No status line: bare content until the origin closes.
     fn bare(&mut self, line: &mut Timeline) {
         let State::Head(begun) = std::mem::take(&mut self.state) else { return };
+        if begun.asks.simple {
+            line.protocol = Some("http/0.9");
+        }
         if let Some(response) = record(line, begun.owner) {
             let bytes = begun.partial.bytes.as_slice();
             quote(&mut response.preview, bytes);
             response.framing = Framing::UntilClose;
             response.body_bytes = begun.partial.len;
             response.head_bytes = 0;
-            note(response, Rule::NoStatusLine, 0, begun.start, bytes);
+            if !begun.asks.simple {
+                note(response, Rule::NoStatusLine, 0, begun.start, bytes);
+            }
         }
         self.state = State::Body(begun.owner, Body::UntilClose);
     }

@@ -139,7 +139,8 @@ impl<A: Application> Connection<A> {
     }
 
     /// True where a SYN or SYN-ACK with this sequence number begins another connection on the same ports: its
-    /// number is not this one's, or this one was reset or closed. A late copy does not.
+    /// number is not this one's, or this one was reset or closed. A late copy does not, nor the only SYN that the capture
+    /// holds of this one.
     pub(super) fn is_replaced_by(&self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
         if let Opening::Waiting(early) = &self.opening {
             return !early.belongs_to(segment);
@@ -149,7 +150,8 @@ impl<A: Application> Connection<A> {
             return false;
         }
         let differs = initial != segment.seq;
-        if segment.flags.ack() { differs } else { differs || self.reset() || self.finished() }
+        let known = !self.line.connect.syns.is_empty();
+        if segment.flags.ack() { differs } else { differs || known && (self.reset() || self.finished()) }
     }
 
     /// The late copy of this connection's SYN that a SYN-ACK answers, where a host took it for a SYN of its own.
