@@ -6,6 +6,7 @@
 //! while they are open, by what is known then: [`Judging::AsDecided`].
 
 mod gathered;
+mod proxy_header;
 mod session;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::proxy_header::{Beginning, Found};
 use crate::http::Http;
 use crate::tcp::Application;
 use crate::timeline::{Mark, Peer, Timeline};
@@ -13,6 +14,8 @@ const BANNER_LIMIT: usize = 1024;
 /// What is spoken on a connection.
 #[derive(Clone)]
 pub(super) struct Session {
+    /// The beginning of the edge's stream, until it is told from a header of the PROXY protocol.
+    beginning: Option<Beginning>,
     spoken: Spoken,
     http: Http,
     keys: KeyLog,
@@ -39,7 +42,31 @@ enum Step {
 
 impl Session {
     pub(super) fn new(keys: &KeyLog, trust: &TrustAnchors) -> Self {
-        Self { spoken: Spoken::Undecided(Vec::new()), http: Http::new(), keys: keys.clone(), trust: trust.clone() }
+        Self {
+            beginning: Some(Beginning::default()),
+            spoken: Spoken::Undecided(Vec::new()),
+            http: Http::new(),
+            keys: keys.clone(),
+            trust: trust.clone(),
+        }
+    }
+
+    /// Tells the beginning of the edge's stream from a header of the PROXY protocol, and hands on what is none.
+    fn begin(&mut self, line: &mut Timeline, bytes: &[u8], start: Mark) {
+        let Some(mut beginning) = self.beginning.take() else { return };
+        match beginning.take(bytes, start) {
+            Found::Nothing => self.beginning = Some(beginning),
+            Found::Data(behind, _) if behind.is_empty() => {}
+            Found::Data(behind, start) => self.data(line, Peer::Edge, &behind, start),
+            Found::Piece => self.data(line, Peer::Edge, bytes, start),
+        }
+    }
+
+    /// No more of the beginning of the edge's stream will come: what there is of it is no header.
+    fn give_up_beginning(&mut self, line: &mut Timeline) {
+        if let Some((bytes, start)) = self.beginning.take().and_then(Beginning::rest) {
+            self.data(line, Peer::Edge, &bytes, start);
+        }
     }
 
     /// Decides what is spoken by the first bytes of the edge; by the origin's only where they are TLS records, or
@@ -95,6 +122,9 @@ impl Application for Session {
     }
 
     fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {
+        if from == Peer::Edge && self.beginning.is_some() {
+            return self.begin(line, bytes, start);
+        }
         if matches!(self.spoken, Spoken::Undecided(_)) {
             self.decide(line, from, bytes);
         }
@@ -107,6 +137,9 @@ impl Application for Session {
     }
 
     fn gap(&mut self, line: &mut Timeline, from: Peer, len: u64, start: Mark) {
+        if from == Peer::Edge {
+            self.give_up_beginning(line);
+        }
         let http = &mut self.http;
         match &mut self.spoken {
             Spoken::Undecided(steps) => steps.push(Step::Gap(from, len, start)),
@@ -116,6 +149,9 @@ impl Application for Session {
     }
 
     fn end_of_stream(&mut self, line: &mut Timeline, from: Peer, at: Mark) {
+        if from == Peer::Edge {
+            self.give_up_beginning(line);
+        }
         let http = &mut self.http;
         match &mut self.spoken {
             Spoken::Undecided(steps) => steps.push(Step::End(from, at)),
@@ -131,13 +167,16 @@ impl Application for Session {
 
     fn held_bytes(&self) -> usize {
         let bytes = |step: &Step| if let Step::Data(_, bytes, _) = step { bytes.len() } else { 0 };
-        match &self.spoken {
+        let beginning = self.beginning.as_ref().map_or(0, Beginning::held_bytes);
+        let held: usize = match &self.spoken {
             Spoken::Undecided(steps) => steps.iter().map(bytes).sum(),
             Spoken::Plain | Spoken::Tls(_) => self.http.held_bytes(),
-        }
+        };
+        held.saturating_add(beginning)
     }
 
     fn finish(&mut self, line: &mut Timeline) {
+        self.give_up_beginning(line);
         if matches!(self.spoken, Spoken::Undecided(_)) {
             self.settle(line, Spoken::Plain);
         }

@@ -17,6 +17,10 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
 fn not_http2(case: &Case<'_>) -> Option<Finding> {
     let not = case.line.h2.as_ref()?.spoken_instead.as_ref()?;
     let agreed = case.line.tls.as_ref().and_then(|tls| tls.alpn.as_deref());
+    if agreed.is_none() && case.line.exchanges.is_empty() {
+        // Whoever says no more than the preface asks for nothing: he finds out what is spoken.
+        return None;
+    }
     let agreement = match agreed {
         Some(alpn) => format!("ALPN agreed on {alpn}"),
         None => "the edge speaks HTTP/2".to_owned(),

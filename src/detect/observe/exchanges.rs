@@ -22,6 +22,8 @@ impl Watch for ClientAbort {
             let response = exchange.response.as_ref();
             let done = response.is_some_and(|r| r.end.is_some() || r.framing == Framing::Tunnel);
             let late = exchange.number > last;
+            // Whether an answer that nobody can read was whole, nobody knows.
+            let done = done || (exchange.visibility == Visibility::Inferred && response.is_some());
             if done || late || exchange.visibility == Visibility::Obscured || sight.failed(exchange.number) {
                 continue;
             }

@@ -3,7 +3,7 @@
 use super::{Sight, Tally, Watch, count};
 use crate::detect::Observation;
 use crate::detect::quote;
-use crate::timeline::{Capture, Edge};
+use crate::timeline::{Capture, Edge, Peer};
 
 /// `unsolicited-bytes`: a body longer than it said, or a farewell on an idle connection, that hurt nobody this time.
 #[derive(Default)]
@@ -15,8 +15,15 @@ pub(super) struct UnsolicitedBytes {
 impl Watch for UnsolicitedBytes {
     fn see(&mut self, sight: &Sight<'_>) {
         for stray in &sight.line.unsolicited {
-            if stray.after_exchange.is_none_or(|number| sight.failed(number) || sight.failed(number.saturating_add(1)))
-            {
+            let failed = stray
+                .after_exchange
+                .is_none_or(|number| sight.failed(number) || sight.failed(number.saturating_add(1)));
+            // An edge that has left takes nothing for an answer any more.
+            let gone = sight
+                .line
+                .first_close(Peer::Edge)
+                .is_some_and(|close| close.packet().number < stray.start.packet.number);
+            if failed || gone {
                 continue;
             }
             self.most = self.most.max(stray.bytes);

@@ -2,7 +2,8 @@
 
 use std::io::Read;
 
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::GzDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 
 use crate::timeline::Coding;
 
@@ -53,8 +54,8 @@ impl CodedBody {
         }
         let bytes = self.bytes.as_slice();
         let decoded = match self.coding.as_str() {
-            "deflate" => count(ZlibDecoder::new(bytes)).or_else(|_| count(DeflateDecoder::new(bytes))),
-            _ => count(MultiGzDecoder::new(bytes)),
+            "deflate" => count(ZlibDecoder::new(bytes)).or_else(|_| count(DeflateDecoder::new(bytes))).map(|_| ()),
+            _ => gunzip(bytes),
         };
         match decoded {
             Ok(()) => Coding::Whole(self.coding.clone()),
@@ -67,9 +68,27 @@ fn is_known(coding: &str) -> bool {
     matches!(coding, "gzip" | "x-gzip" | "deflate")
 }
 
-fn count(decoder: impl Read) -> std::io::Result<()> {
-    std::io::copy(&mut decoder.take(DECODED_LIMIT), &mut std::io::sink()).map(|_| ())
+/// One member after another (RFC 1952 section 2.2). What stands behind a whole one and is no other, as padding with
+/// zeros, is ignored as gzip, curl and browsers do.
+fn gunzip(mut bytes: &[u8]) -> std::io::Result<()> {
+    let mut decoded = 0_u64;
+    loop {
+        let mut member = GzDecoder::new(bytes);
+        decoded = decoded.saturating_add(count(&mut member)?);
+        bytes = member.into_inner();
+        if !bytes.starts_with(&GZIP_MAGIC) || decoded >= DECODED_LIMIT {
+            return Ok(());
+        }
+    }
 }
+
+/// Decoded bytes.
+fn count(decoder: impl Read) -> std::io::Result<u64> {
+    std::io::copy(&mut decoder.take(DECODED_LIMIT), &mut std::io::sink())
+}
+
+/// The first bytes of a gzip member.
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 fn problem(error: &std::io::Error) -> String {
     match error.kind() {
@@ -119,6 +138,16 @@ mod tests {
         let middle = corrupt.len() / 2;
         corrupt[middle] ^= 0x55;
         assert!(matches!(checked("gzip", &corrupt), Coding::Broken { .. }));
+    }
+
+    #[test]
+    fn members_follow_each_other_and_what_is_none_is_ignored() {
+        let one = gzip(b"the quick brown fox");
+        let whole = Coding::Whole("gzip".into());
+        assert_eq!(checked("gzip", &[&one[..], &one].concat()), whole);
+        assert_eq!(checked("gzip", &[&one[..], &[0; 16]].concat()), whole);
+        assert!(matches!(checked("gzip", &[&one[..], &one[..20]].concat()), Coding::Broken { .. }));
+        assert!(matches!(checked("gzip", b"<html>no gzip at all</html>"), Coding::Broken { .. }));
     }
 
     #[test]
