@@ -243,6 +243,9 @@ impl OriginFacts {
         }
         let Some(close) = line.closes().next() else { return };
         let Close::Fin { from: Peer::Origin, fin } = close else { return };
+        if fin.unseen {
+            return;
+        }
         // A request that the FIN does not acknowledge came too late to count.
         let before = |exchange: &&Exchange| exchange.request.start.offset < fin.acked;
         let Some(last) = line.exchanges.iter().rfind(before) else { return };

@@ -73,7 +73,7 @@ impl Timeline {
 
     fn endings(&self) -> impl Iterator<Item = Ending<'_>> {
         let tcp = self.closes().map(|close| match close {
-            Close::Fin { from, fin } => Ending::Closed { from, packet: fin.packet, by: "FIN" },
+            Close::Fin { from, fin } => Ending::Closed { from, packet: fin.packet, by: fin.name() },
             Close::Rst { from, rst } => Ending::Reset { from, rst },
         });
         let alerts = self.tls.iter().flat_map(|tls| &tls.alerts).filter(|alert| {
