@@ -65,9 +65,11 @@ impl<'a> Case<'a> {
         self.line.unreachable.iter().filter(|error| error.about == Peer::Edge && error.mtu.is_none())
     }
 
-    /// Unfinished exchanges of which not one byte of a final response came.
+    /// Unfinished exchanges of which not one byte of a final response came. Where the capture misses bytes of the origin
+    /// around the end of a TLS handshake, the first response may be among them.
     pub fn unanswered(&self) -> impl Iterator<Item = &'a Exchange> {
-        self.unfinished().filter(|exchange| exchange.response.is_none())
+        let torn = self.line.tls.is_some() && self.line.direction.origin.missed_by_capture > 0;
+        self.unfinished().filter(move |exchange| exchange.response.is_none() && !(torn && exchange.number == 1))
     }
 
     /// What the edge did after the response of `exchange`.
@@ -119,6 +121,10 @@ impl<'a> Case<'a> {
     }
 
     fn is_behind_a_cut_head(&self, exchange: &Exchange) -> bool {
+        // Of an exchange whose request the capture misses nothing is known.
+        if self.line.cut_bytes > 0 && self.line.direction.edge.missed_by_capture > 0 {
+            return true;
+        }
         let mut before = self.line.exchanges.iter().take_while(|other| other.number < exchange.number);
         before.any(|other| self.is_cut(other))
     }

@@ -35,10 +35,14 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     if !case.is_web_traffic() || (!repeated && !silent) {
         return Vec::new();
     }
-    let finding = match line.connect.syn_acks.last() {
+    let mut finding = match line.connect.syn_acks.last() {
         Some(answer) => syn_ack_lost(case, *first, *answer),
         None => unanswered(case, *first, *last),
     };
+    // A host sends an unanswered SYN again after a second. Where it did not, the rest may be missing in the capture.
+    if !repeated {
+        finding.confidence = Confidence::Possible;
+    }
     vec![finding]
 }
 

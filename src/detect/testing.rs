@@ -170,7 +170,7 @@ impl Told {
     pub(super) fn fin(mut self, from: Peer) -> Self {
         let packet = self.packet();
         let (offset, acked) = (self.sent[from as usize], self.sent[from.other() as usize]);
-        self.line.direction[from].fins.push(Fin { packet, offset, acked });
+        self.line.direction[from].fins.push(Fin { packet, offset, acked, unseen: false });
         self
     }
 

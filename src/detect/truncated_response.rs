@@ -15,7 +15,7 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let whole = case.line.direction.origin.unseen() == 0;
     let cut_by_close = case.unfinished().filter(|_| whole).filter_map(|exchange| {
         let response = exchange.response.as_ref()?;
-        if exchange.stream.is_some() && case.line.goaway(Peer::Origin).is_some() {
+        if exchange.stream.is_some() && (case.line.goaway(Peer::Origin).is_some() || is_reset(case, exchange)) {
             return None;
         }
         let Some(Ending::Closed { from: Peer::Origin, packet, by }) = case.line.ending(exchange) else { return None };
@@ -30,6 +30,11 @@ pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
         })
     });
     cut_by_close.chain(cut_by_end_stream).collect()
+}
+
+/// True where either side reset the stream: it was over then, whatever the close of the connection cut (RFC 9113 section 5.4.2).
+fn is_reset(case: &Case<'_>, exchange: &Exchange) -> bool {
+    case.line.h2.as_ref().is_some_and(|h2| h2.resets.iter().any(|reset| Some(reset.stream) == exchange.stream))
 }
 
 fn finding(case: &Case<'_>, exchange: &Exchange, response: &Response, at: PacketRef, end: &str) -> Finding {
@@ -54,6 +59,19 @@ fn finding(case: &Case<'_>, exchange: &Exchange, response: &Response, at: Packet
 mod tests {
     use super::super::testing::connected;
     use super::*;
+    use crate::timeline::{H2Error, StreamReset};
+
+    #[test]
+    fn a_stream_that_was_reset_is_not_truncated_by_a_later_close() {
+        let told = || connected().request("GET", "/").on_stream(1).response(200, 8, 9);
+        assert_eq!(told().fin(Peer::Origin).causes(detect), ["truncated-response"]);
+        let reset = told().with(|told| {
+            let (packet, error) = (told.packet(), H2Error::STREAM_CLOSED);
+            let reset = StreamReset { packet, from: Peer::Edge, stream: 1, error, after_response: false };
+            told.line.h2.get_or_insert_default().resets.push(reset);
+        });
+        assert!(reset.fin(Peer::Origin).found_by(detect).is_empty());
+    }
 
     #[test]
     fn a_fin_before_content_length_is_reached_truncates() {

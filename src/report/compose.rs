@@ -99,20 +99,6 @@ impl<'a> Document<'a> {
     }
 }
 
-impl Incident {
-    /// What the report says of one incident, ahead of the rest; none where `view` does not take it.
-    #[must_use]
-    pub fn of(incident: &verdict::Incident, view: &View) -> Option<Self> {
-        if !view.selection.takes_incident(incident) {
-            return None;
-        }
-        let line = &incident.timeline;
-        let precision = Precision::of([line.first.time, line.last.time, incident.finding.at.time]);
-        let composer = Composer { redaction: view.redaction, precision, zone: view.zone.clone() };
-        Some(composer.incident(incident, &Told::of(line)))
-    }
-}
-
 /// What happened on a connection, and how much of it each of its incidents tells.
 #[derive(Debug)]
 pub(super) struct Told {

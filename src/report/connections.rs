@@ -105,7 +105,7 @@ impl Composer {
             ttl: direction.ttl,
             rst: direction.rsts.iter().map(|rst| rst.packet.number).collect(),
             rst_copies: line.copies.rsts_of(from).collect(),
-            fin: direction.fins.iter().map(|fin| fin.packet.number).collect(),
+            fin: direction.fins.iter().filter(|fin| !fin.unseen).map(|fin| fin.packet.number).collect(),
             rst_text: direction.rsts.iter().filter_map(|rst| self.text_of(rst.text.as_ref())).collect(),
         }
     }

@@ -193,7 +193,7 @@ fn race_line() -> Timeline {
     line.rtt_ns = Some(200_000);
     line.exchanges.push(exchange(1, 117, "/", Some(response(119))));
     line.exchanges.push(exchange(2, 122, "/cart?token=c2VjcmV0", None));
-    line.direction.origin.fins.push(Fin { packet: at(121), offset: 850, acked: 120 });
+    line.direction.origin.fins.push(Fin { packet: at(121), offset: 850, acked: 120, unseen: false });
     line.direction.origin.rsts.push(Rst {
         packet: at(123),
         offset: 851,

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::alike::{Group, groups};
 use super::compose::{Composer, Told};
 use super::document::{Connection, Incident};
-use super::{Listing, View};
+use super::{Listing, Precision, View};
 use crate::timeline::Timeline;
 use crate::verdict::{self, Verdict};
 
@@ -54,6 +54,21 @@ impl<'a> Incidents<'a> {
     /// Those that are alike, the largest group first.
     pub(super) fn groups(&self) -> Vec<Group> {
         groups(&self.chosen, &self.composer)
+    }
+}
+
+impl Incident {
+    /// What the report says of incidents that were decided together, ahead of the rest, as far as `view` takes them. What
+    /// happened on a connection is told once for all its incidents.
+    pub fn ahead<'a>(decided: &'a [verdict::Incident], view: &'a View) -> impl Iterator<Item = Self> {
+        let chosen: Vec<_> = decided.iter().filter(|incident| view.selection.takes_incident(incident)).collect();
+        let mut stories = Stories::of(&chosen);
+        chosen.into_iter().map(move |incident| {
+            let line = &incident.timeline;
+            let precision = Precision::of([line.first.time, line.last.time, incident.finding.at.time]);
+            let composer = Composer { redaction: view.redaction, precision, zone: view.zone.clone() };
+            stories.tell(line, |story| composer.incident(incident, story))
+        })
     }
 }
 
@@ -144,27 +159,39 @@ impl JsonSchema for Connections<'_> {
 
 /// A connection with many failed exchanges is told once, and its story forgotten after the last of them.
 struct Stories {
-    kept: HashMap<u32, Told>,
-    left: HashMap<u32, usize>,
+    kept: HashMap<Standing, Told>,
+    left: HashMap<Standing, usize>,
+}
+
+/// A connection, as far as it had come: one that is open may be looked at again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Standing {
+    index: u32,
+    last: u64,
 }
 
 impl Stories {
     fn of(incidents: &[&verdict::Incident]) -> Self {
-        let mut left: HashMap<u32, usize> = HashMap::new();
+        let mut left: HashMap<Standing, usize> = HashMap::new();
         for incident in incidents {
-            let number = left.entry(incident.timeline.index).or_default();
+            let number = left.entry(Self::key(&incident.timeline)).or_default();
             *number = number.saturating_add(1);
         }
         Self { kept: HashMap::new(), left }
     }
 
     fn tell(&mut self, line: &Timeline, compose: impl FnOnce(&Told) -> Incident) -> Incident {
-        let left = self.left.entry(line.index).or_insert(1);
+        let key = Self::key(line);
+        let left = self.left.entry(key).or_insert(1);
         *left = left.saturating_sub(1);
         if *left > 0 {
-            return compose(self.kept.entry(line.index).or_insert_with(|| Told::of(line)));
+            return compose(self.kept.entry(key).or_insert_with(|| Told::of(line)));
         }
-        compose(&self.kept.remove(&line.index).unwrap_or_else(|| Told::of(line)))
+        compose(&self.kept.remove(&key).unwrap_or_else(|| Told::of(line)))
+    }
+
+    fn key(line: &Timeline) -> Standing {
+        Standing { index: line.index, last: line.last.number }
     }
 }
 
@@ -182,6 +209,16 @@ mod tests {
         let by_index: Vec<String> = (0..incidents.len()).filter_map(|index| incidents.get(index)).map(text).collect();
         assert_eq!((one_by_one.len(), incidents.is_empty()), (2, false));
         assert_eq!(one_by_one, by_index);
+    }
+
+    #[test]
+    fn what_is_told_ahead_is_what_the_report_says() {
+        let decided = [sample::keepalive_race(), sample::handshake_failure(), sample::keepalive_race()];
+        let (verdict, view) = (sample::verdict(decided.to_vec()), View::default());
+        let document = Document::new(&verdict, &[], &view);
+        let text = |incident| serde_json::to_string(&incident).unwrap();
+        let ahead: Vec<String> = Incident::ahead(&verdict.incidents, &view).map(text).collect();
+        assert_eq!(ahead, document.incidents.iter().map(text).collect::<Vec<_>>());
     }
 
     #[test]

@@ -62,9 +62,11 @@ impl Early {
         Self { segments: vec![Kept::of(packet, segment)], bytes: segment.payload.len(), since: packet }
     }
 
-    /// Takes one more; false where the SYN is not to be waited for any longer.
-    pub(super) fn push(&mut self, packet: PacketRef, segment: &Segment<'_>) -> bool {
-        let waits = packet.time.nanos_since(self.since.time) < GRACE_NS;
+    /// Takes one more; false where nothing is to be waited for any longer: the SYN, or behind a FIN whose sender may be
+    /// either, what tells who is the client.
+    pub(super) fn push(&mut self, packet: PacketRef, segment: &Segment<'_>, roles_open: bool) -> bool {
+        let soon = packet.time.nanos_since(self.since.time) < GRACE_NS;
+        let waits = soon || (roles_open && self.has_fin() && segment.payload.is_empty());
         if !waits || self.segments.len() >= SEGMENTS || self.bytes > BYTES {
             return false;
         }
@@ -82,6 +84,16 @@ impl Early {
     pub(super) fn finished(&self) -> bool {
         let mut fins = self.segments.iter().map(|kept| &kept.header).filter(|header| header.flags.fin());
         fins.next().is_some_and(|first| fins.any(|other| source(other) != source(first)))
+    }
+
+    /// True where a side has said that it closes.
+    pub(super) fn has_fin(&self) -> bool {
+        self.segments.iter().any(|kept| kept.header.flags.fin())
+    }
+
+    /// The first segment with payload.
+    pub(super) fn first_payload(&self) -> Option<Segment<'_>> {
+        self.segments.iter().map(Kept::segment).find(|segment| !segment.payload.is_empty())
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -208,6 +208,11 @@ impl Stream {
         first
     }
 
+    /// True where one byte more was acknowledged than ever came, and no FIN came.
+    pub(super) fn acked_beyond_all(&self) -> bool {
+        self.fin.is_none() && self.acked == self.high.saturating_add(1)
+    }
+
     /// Names the sequence number of offset 0, once.
     pub(super) fn begin_at(&mut self, sequence: SeqNumber) {
         self.base.get_or_insert(sequence);

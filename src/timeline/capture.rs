@@ -39,7 +39,7 @@ pub struct Capture {
     /// By server address and port; at most [`MAX_ORIGINS`].
     pub origins: BTreeMap<Endpoint, OriginFacts>,
     /// By client and server address, the ports on which a connection failed; at most [`MAX_ORIGINS`], and of each no more
-    /// than [`SCANNED_PORTS`].
+    /// than [`KEPT_PORTS`].
     failed_ports: BTreeMap<(IpAddr, IpAddr), BTreeSet<u16>>,
 }
 
@@ -160,16 +160,19 @@ impl Capture {
         let pair = (edge, origin.address);
         if self.failed_ports.len() < MAX_ORIGINS || self.failed_ports.contains_key(&pair) {
             let ports = self.failed_ports.entry(pair).or_default();
-            if ports.len() < SCANNED_PORTS {
+            if ports.len() < KEPT_PORTS {
                 ports.insert(origin.port);
             }
         }
     }
 
-    /// True where this client tries the ports of this server one after another.
+    /// True where this client tries the ports of this server one after another. Those at which somebody was served
+    /// do not count: a host that goes down fails on all of them.
     #[must_use]
     pub fn scans(&self, edge: IpAddr, origin: IpAddr) -> bool {
-        self.failed_ports.get(&(edge, origin)).is_some_and(|ports| ports.len() >= SCANNED_PORTS)
+        let unserved = |port: &&u16| !self.origins.contains_key(&Endpoint { address: origin, port: **port });
+        let ports = self.failed_ports.get(&(edge, origin));
+        ports.is_some_and(|ports| ports.iter().filter(unserved).count() >= SCANNED_PORTS)
     }
 
     /// True where the greater part of the connections were SYNs of a flood: nothing can be said of one of them.
@@ -240,6 +243,9 @@ impl OriginFacts {
         }
         let Some(close) = line.closes().next() else { return };
         let Close::Fin { from: Peer::Origin, fin } = close else { return };
+        if fin.unseen {
+            return;
+        }
         // A request that the FIN does not acknowledge came too late to count.
         let before = |exchange: &&Exchange| exchange.request.start.offset < fin.acked;
         let Some(last) = line.exchanges.iter().rfind(before) else { return };
@@ -315,9 +321,11 @@ pub struct Given {
     pub alpn: Option<String>,
 }
 
-/// Ports of one server on which one client fails that make a port scan of it: more than an edge ever asks for
-/// (Cloudflare proxies thirteen).
-pub const SCANNED_PORTS: usize = 16;
+/// Ports of one server on which one client fails that make a port scan of it: more than an edge asks of one origin.
+pub const SCANNED_PORTS: usize = 8;
+
+/// Ports of one server on which one client fails that are remembered.
+pub const KEPT_PORTS: usize = 32;
 
 /// Most servers that something is learned of: what a flood of packets can make up is more.
 pub const MAX_ORIGINS: usize = 16_384;
@@ -379,6 +387,9 @@ mod tests {
         }
         assert!(capture.scans(scanner, edge));
         assert!(!capture.scans(edge, edge));
+        let served = Endpoint { port: 0, ..endpoint(2) };
+        capture.origins.insert(served, OriginFacts::default());
+        assert!(!capture.scans(scanner, edge), "at one of them somebody was served");
     }
 
     #[test]

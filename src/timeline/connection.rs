@@ -174,7 +174,9 @@ impl Timeline {
     /// rest may have been in them.
     #[must_use]
     pub fn has_holes(&self) -> bool {
-        [self.direction.edge.missed_by_capture, self.direction.origin.missed_by_capture, self.cut_bytes] != [0; 3]
+        let (edge, origin) = (&self.direction.edge, &self.direction.origin);
+        let missed = [edge.missed_by_capture, origin.missed_by_capture, self.cut_bytes] != [0; 3];
+        missed || edge.fins.iter().chain(&origin.fins).any(|fin| fin.unseen)
     }
 
     /// True where every byte that `from` sent up to `offset` was acknowledged by the other peer.
@@ -448,13 +450,23 @@ pub struct Stuck {
 /// One FIN segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fin {
-    /// The packet.
+    /// The packet; where the capture misses it, the one that acknowledges it.
     pub packet: PacketRef,
     /// Offset of the end of its sender's stream: the bytes sent before it.
     pub offset: u64,
     /// Offset of the other peer's stream that this segment acknowledges: bytes beyond it were not yet
     /// received when it was sent.
     pub acked: u64,
+    /// True where the capture misses the segment, and an acknowledgment of one more than all bytes tells of it.
+    pub unseen: bool,
+}
+
+impl Fin {
+    /// What a report calls it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        if self.unseen { "unseen FIN" } else { "FIN" }
+    }
 }
 
 /// Where the capture was taken.

@@ -56,7 +56,9 @@ impl Timeline {
         let counts = |ending: &Ending<'_>| {
             // An origin that closes before it has a first request ends that one, too.
             let before = matches!(ending, Ending::Closed { from: Peer::Origin, .. }) && exchange.number == 1;
-            (ending.packet().number >= start || before) && !self.crosses(ending, exchange)
+            (ending.packet().number >= start || before)
+                && !self.crosses(ending, exchange)
+                && !self.answers_what_was_missed(ending)
         };
         self.endings().filter(counts).min_by_key(|ending| ending.packet().number)
     }
@@ -71,7 +73,7 @@ impl Timeline {
 
     fn endings(&self) -> impl Iterator<Item = Ending<'_>> {
         let tcp = self.closes().map(|close| match close {
-            Close::Fin { from, fin } => Ending::Closed { from, packet: fin.packet, by: "FIN" },
+            Close::Fin { from, fin } => Ending::Closed { from, packet: fin.packet, by: fin.name() },
             Close::Rst { from, rst } => Ending::Reset { from, rst },
         });
         let alerts = self.tls.iter().flat_map(|tls| &tls.alerts).filter(|alert| {
@@ -79,6 +81,13 @@ impl Timeline {
             alert.phase == HandshakePhase::Established && alert.description.is_none_or(|said| said.is_close())
         });
         tcp.chain(alerts.map(|alert| Ending::Closed { from: alert.from, packet: alert.packet, by: "close_notify" }))
+    }
+
+    /// The origin's FIN acknowledges more than the capture holds of the edge: a byte of it, or its FIN, came first.
+    fn answers_what_was_missed(&self, ending: &Ending<'_>) -> bool {
+        let Ending::Closed { from: Peer::Origin, packet, .. } = ending else { return false };
+        let fin = self.direction.origin.fins.iter().find(|fin| fin.packet == *packet);
+        fin.is_some_and(|fin| fin.acked > self.direction.edge.sent)
     }
 
     /// Every segment acknowledges what its sender has received (RFC 9293 section 3.4).

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Close, PacketRef, Peer, RstSender, Timeline, cipher_name};
+use super::{Close, Fin, PacketRef, Peer, RstSender, Timeline, cipher_name};
 
 /// One thing that happened, in one packet.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,9 +255,7 @@ impl Timeline {
         }
         for close in self.closes() {
             match close {
-                Close::Fin { from, fin } => {
-                    events.push(event(fin.packet, from, EventKind::Fin, "FIN: sends no more".into()))
-                }
+                Close::Fin { from, fin } => events.push(event(fin.packet, from, EventKind::Fin, fin_text(fin))),
                 Close::Rst { from, rst } => events.push(Event {
                     packet: rst.packet,
                     from: match rst.sender {
@@ -275,6 +273,11 @@ impl Timeline {
 
 fn event(packet: PacketRef, from: Peer, kind: EventKind, text: String) -> Event {
     Event { packet, from: Teller::Peer(from), to: from.other(), kind, text }
+}
+
+fn fin_text(fin: &Fin) -> String {
+    let unseen = if fin.unseen { ", which the capture misses, is acknowledged" } else { "" };
+    format!("FIN{unseen}: sends no more")
 }
 
 fn repeated(name: &str, nth: usize) -> String {

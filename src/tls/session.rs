@@ -82,6 +82,10 @@ impl Session {
 
     /// The next `bytes` of the stream of `from`; `start` is the first of them.
     pub fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark, plain: &mut dyn Application) {
+        if from == Peer::Origin && start.offset == 0 && facts(line).phase == HandshakePhase::ClientHello {
+            // Nothing of the origin comes before the ClientHello: its stream begins here, though the capture joined it.
+            self.side.origin = Side::default();
+        }
         if matches!(self.side[from].reading, Reading::Keyed { .. }) && self.side[from].records.needs_buffer() {
             self.side[from].records.lend(self.buffers.take());
         }

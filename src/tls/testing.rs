@@ -222,7 +222,7 @@ impl Driver {
         let packet = self.packet(seconds);
         let offset = self.streams[from].offset;
         let acked = self.streams[from.other()].offset;
-        self.line.direction[from].fins.push(Fin { packet, offset, acked });
+        self.line.direction[from].fins.push(Fin { packet, offset, acked, unseen: false });
         self.session.end_of_stream(&mut self.line, from, Mark { packet, offset }, &mut self.plain);
         self
     }
@@ -382,7 +382,7 @@ impl Driver {
         let stream = &mut self.streams[from];
         if stream.fin.is_some_and(|fin| fin == stream.offset) && self.line.direction[from].fins.is_empty() {
             let offset = stream.offset;
-            self.line.direction[from].fins.push(Fin { packet, offset, acked });
+            self.line.direction[from].fins.push(Fin { packet, offset, acked, unseen: false });
             self.session.end_of_stream(&mut self.line, from, Mark { packet, offset }, &mut self.plain);
         }
     }

@@ -1,6 +1,6 @@
 //! Whole connections: captures with and without their keys, compared with what tshark says of them.
 
-use super::testing::{Random, Seen, connections, connections_split, testdata, without};
+use super::testing::{Driver, Random, Seen, client_hello, connections, connections_split, keyless, testdata, without};
 use super::{KeyLog, Session, TrustAnchors};
 use crate::timeline::{AlertDescription, CertificateFault, HandshakePhase, Peer, Spoken, TlsVersion, Visibility};
 
@@ -172,6 +172,15 @@ fn plain_text_where_tls_was_due_is_told() {
     assert_eq!((not_tls.spoken, not_tls.at.packet.number, not_tls.at.offset), (Spoken::Http1, 6, 0));
     assert!(not_tls.preview.starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
     assert_eq!(seen.tls().phase, HandshakePhase::ClientHello);
+}
+
+#[test]
+fn the_answer_to_a_client_hello_begins_a_stream_that_the_capture_joined() {
+    let mut driver = Driver::new(keyless());
+    driver.lose(Peer::Edge, 0, 0.0).lose(Peer::Origin, 0, 0.0);
+    driver.edge(&client_hello(&["http/1.1"]), 0.1).origin(b"HTTP/1.1 400 Bad Request\r\n\r\n", 0.2);
+    let seen = driver.finish();
+    assert_eq!(seen.tls().not_tls.as_ref().map(|not| not.spoken), Some(Spoken::Http1));
 }
 
 #[test]

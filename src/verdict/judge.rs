@@ -101,7 +101,8 @@ fn incident(line: &Rc<Timeline>, edge: &Edge, root: Candidate, also: Vec<Alterna
 /// counts it. The fault may lie in it, so nothing is certain.
 fn seen_to_the_end(line: &Timeline) -> bool {
     let origin = &line.direction.origin;
-    origin.missed_by_capture == 0 && origin.counted() <= origin.sent
+    let closed_unseen = origin.fins.iter().any(|fin| fin.unseen);
+    origin.missed_by_capture == 0 && !closed_unseen && origin.counted() <= origin.sent
 }
 
 /// The status that this edge shows: what its profile says of the cause, else what the finding or the catalogue says.

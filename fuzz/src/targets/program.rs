@@ -60,17 +60,18 @@ fn watch(path: &Path) {
             Item::Packet(packet) => analysis.packet(&packet),
             Item::Secrets(text) => analysis.secrets(text),
         }
-        analysis.decided().iter().for_each(tell);
+        tell(&analysis.decided());
     }
     analysis.close();
-    analysis.decided().iter().for_each(tell);
+    tell(&analysis.decided());
 }
 
-/// Tells an incident as a program that watches does.
-fn tell(incident: &Incident) {
-    let told = report::document::Incident::of(incident, &View::default()).expect("everything is taken");
+/// Tells incidents as a program that watches does.
+fn tell(decided: &[Incident]) {
     let style = Style { width: 80, palette: Palette::Plain, detail: Detail::Digest };
-    assert_plain(&written(|out| report::write_text_incident(&told, 1, style, out)));
+    for told in report::document::Incident::ahead(decided, &View::default()) {
+        assert_plain(&written(|out| report::write_text_incident(&told, 1, style, out)));
+    }
 }
 
 /// Writes the packets of the incidents.

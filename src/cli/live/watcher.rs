@@ -371,11 +371,13 @@ impl Desk {
     }
 
     fn tell_decided(&mut self) {
-        for incident in self.analysis.decided() {
+        let decided = self.analysis.decided();
+        for incident in &decided {
             self.told = self.told.saturating_add(1);
-            self.meters.count(&incident);
-            self.save(&incident);
-            let Some(told) = document::Incident::of(&incident, &self.view) else { continue };
+            self.meters.count(incident);
+            self.save(incident);
+        }
+        for told in document::Incident::ahead(&decided, &self.view) {
             if let Err(error) = self.sink.incident(&told) {
                 self.failed.get_or_insert(error);
             }
@@ -387,9 +389,10 @@ impl Desk {
         let Some(recorder) = &mut self.recorder else { return };
         let saved = self.saved.entry(incident.finding.cause.0).or_default();
         *saved = saved.saturating_add(1);
-        match Save::new(incident, &self.view, now()) {
-            Ok(save) if *saved <= SAVED_A_MINUTE => recorder.incident(save),
-            _ => self.not_saved = self.not_saved.saturating_add(1),
+        let save = if *saved > SAVED_A_MINUTE { None } else { Save::new(incident, &self.view, now()).ok() };
+        match save {
+            Some(save) => recorder.incident(save),
+            None => self.not_saved = self.not_saved.saturating_add(1),
         }
     }
 

@@ -71,6 +71,8 @@ struct Flight {
     zero_window_since: Option<PacketRef>,
     /// What was known when its last RST came.
     reset: Option<AtReset>,
+    /// The FIN that the first acknowledgment of one more than all its bytes tells of.
+    acked_fin: Option<Fin>,
 }
 
 /// What a RST is measured by that others follow.
@@ -314,6 +316,7 @@ impl<A: Application> Connection<A> {
             if missed > 0 {
                 self.history.gap(&mut self.line, from);
             }
+            self.tell_unseen_fin(from);
             let direction = &mut self.line.direction[from];
             direction.missed_by_capture = direction.missed_by_capture.saturating_add(missed);
             if let Some(since) = self.flight[from].zero_window_since {
@@ -418,7 +421,36 @@ impl<A: Application> Connection<A> {
         }
         if self.stream[sender].acknowledge(offset, packet) {
             self.note_acknowledged(sender, packet);
+            if self.stream[sender].acked_beyond_all() {
+                let acked = self.stream[from].offset_of(segment.seq).max(0) as u64;
+                let fin = Fin { packet, offset: self.stream[sender].high(), acked, unseen: true };
+                self.flight[sender].acked_fin = Some(fin);
+            }
         }
+    }
+
+    /// A FIN counts as one byte, and none can follow it. Where the other side acknowledged one more than all bytes that
+    /// ever came, the capture misses the FIN.
+    fn tell_unseen_fin(&mut self, from: Peer) {
+        let Some(fin) = self.flight[from].acked_fin else { return };
+        let Self { line, above, stream, joined_late, .. } = self;
+        let syns = match from {
+            Peer::Edge => &line.connect.syns,
+            Peer::Origin => &line.connect.syn_acks,
+        };
+        // A keep-alive probe counts from one byte before the next (RFC 9293 section 3.8.4).
+        let placed = !syns.is_empty() || line.direction[from].bytes > 0;
+        let stream = &mut stream[from];
+        if !placed || !line.direction[from].fins.is_empty() || !stream.acked_beyond_all() || stream.high() != fin.offset
+        {
+            return;
+        }
+        announce_late_join(line, above, joined_late);
+        let Fin { packet, offset, .. } = fin;
+        let end = Payload { offset: offset as i64, bytes: &[], cut: 0, packet, until: 0 };
+        stream.finish_at(&end, &mut |piece| above.hand_on(line, from, piece));
+        keep(&mut line.direction[from].fins, fin);
+        line.direction[from].fin_acked.get_or_insert(packet);
     }
 
     /// `packet` acknowledged bytes of `sender` that no other did before.
@@ -513,7 +545,7 @@ impl<A: Application> Connection<A> {
         announce_late_join(line, above, joined_late);
         let fin = Payload { offset, bytes: &[], cut: 0, packet, until };
         stream[from].finish_at(&fin, &mut |piece| above.hand_on(line, from, piece));
-        let fin = Fin { packet, offset: offset.max(0) as u64, acked };
+        let fin = Fin { packet, offset: offset.max(0) as u64, acked, unseen: false };
         keep(&mut self.line.direction[from].fins, fin);
         self.line.direction[from].sent = self.stream[from].high();
     }
@@ -566,7 +598,11 @@ impl<A: Application> Connection<A> {
         let ([syn], [syn_ack]) = (connect.syns.as_slice(), connect.syn_acks.as_slice()) else { return None };
         match peer {
             Peer::Origin => Some(syn_ack.time.nanos_since(syn.time)),
-            Peer::Edge => connect.ack.map(|ack| ack.time.nanos_since(syn_ack.time)),
+            // One that brings data was sent when there was something to say.
+            Peer::Edge => {
+                let ack = connect.ack.filter(|ack| self.line.direction.edge.first_data != Some(*ack));
+                ack.map(|ack| ack.time.nanos_since(syn_ack.time))
+            }
         }
     }
 
@@ -819,6 +855,32 @@ mod tests {
         let (lines, heard) = talk.says(Edge, b"b").hear();
         assert_eq!(lines.iter().map(|line| line.index).collect::<Vec<_>>(), [0, 1]);
         assert_eq!(heard, "E(a) E. O. E(b)");
+    }
+
+    #[test]
+    fn a_fin_that_only_its_acknowledgment_shows_ends_the_stream() {
+        let talk = Conversation::new().handshake().says(Edge, b"GET").says(Origin, b"200").fin(Origin).unseen();
+        let (lines, heard) = talk.ack(Edge).says(Edge, b"late").hear();
+        assert_eq!((heard.as_str(), lines[0].end()), ("E(GET) O(200) E(late) O.", End::ClosedByOrigin));
+        let fin = lines[0].direction.origin.fins[0];
+        assert_eq!((fin.unseen, fin.packet.number, fin.offset, fin.acked), (true, 6, 3, 3));
+        assert!(lines[0].has_holes());
+    }
+
+    #[test]
+    fn a_byte_that_was_acknowledged_before_it_was_captured_is_no_fin() {
+        let talk = Conversation::new().handshake().says(Origin, b"2").ack(Edge).swapped().ack(Edge);
+        assert_eq!(talk.line().end(), End::Open);
+        let probe = Conversation::new().ack(Origin).but(|probe| probe.seq = probe.seq.wrapping_sub(1)).ack(Edge);
+        assert_eq!(probe.line().end(), End::Open, "a keep-alive probe stands one byte before the next");
+    }
+
+    #[test]
+    fn a_capture_that_begins_with_a_fin_waits_until_it_is_known_whose_it_is() {
+        let (lines, heard) = Conversation::new().fin(Edge).ack(Origin).says(Origin, b"E: asks").hear();
+        assert_eq!((heard.as_str(), lines[0].end()), ("E<0> O<0> O. E(E: asks)", End::ClosedByOrigin));
+        let (lines, heard) = Conversation::new().fin(Edge).ack(Origin).says(Origin, b"200").hear();
+        assert_eq!((heard.as_str(), lines[0].end()), ("E<0> O<0> E. O(200)", End::ClosedByEdge));
     }
 
     #[test]

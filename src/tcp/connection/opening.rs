@@ -70,7 +70,7 @@ impl<A: Application> Connection<A> {
         let kept = match &mut self.opening {
             _ if segment.flags.rst() => false,
             Opening::Begun if complete => false,
-            Opening::Waiting(early) | Opening::Next(early) => early.push(packet, segment),
+            Opening::Waiting(early) | Opening::Next(early) => early.push(packet, segment, self.roles_open),
             Opening::Begun => {
                 self.opening = Opening::Waiting(Early::new(packet, segment));
                 true
@@ -81,6 +81,7 @@ impl<A: Application> Connection<A> {
             }
         };
         if !kept {
+            self.tell_roles(segment);
             self.release();
             self.take(self.sender(segment), packet, segment);
         }
@@ -101,6 +102,20 @@ impl<A: Application> Connection<A> {
 
     fn has_both_syns(&self) -> bool {
         !self.line.connect.syns.is_empty() && !self.line.connect.syn_acks.is_empty()
+    }
+
+    /// Tells who is the client by the first payload, before a FIN that waits is taken: what it ends cannot be told again.
+    fn tell_roles(&mut self, segment: &Segment<'_>) {
+        let first = match &self.opening {
+            Opening::Waiting(early) if self.roles_open && early.has_fin() => early.first_payload().unwrap_or(*segment),
+            _ => return,
+        };
+        let claimed = A::likely_sender(first.payload);
+        let wrong = claimed.is_some_and(|sender| sender != self.sender(&first));
+        self.roles_open = first.payload.is_empty();
+        if wrong {
+            self.swap_roles();
+        }
     }
 
     /// Takes all that waits, in the order of the capture.
