@@ -3,8 +3,9 @@
 //! Of several queues, interfaces or processors each has its own order: the first request may stand before the SYN. The
 //! numbers of both streams count from the SYN (RFC 9293 section 3.4.1), so what has overtaken it waits for it.
 
+use super::flow::source;
 use super::stream::{GRACE_NS, NEAR};
-use crate::timeline::{Endpoint, PacketRef};
+use crate::timeline::PacketRef;
 use crate::wire::{Segment, SeqNumber, TcpOptions};
 
 /// Segments that wait on one connection.
@@ -103,9 +104,4 @@ impl Early {
     pub(super) fn into_segments(self) -> Vec<Kept> {
         self.segments
     }
-}
-
-/// Where a segment comes from.
-pub(super) fn source(segment: &Segment<'_>) -> Endpoint {
-    Endpoint { address: segment.ip.source, port: segment.source_port }
 }

@@ -6,6 +6,19 @@ use std::net::IpAddr;
 use hashbrown::HashTable;
 
 use crate::timeline::Endpoint;
+use crate::wire::Segment;
+
+/// Where a segment comes from.
+#[inline]
+pub(super) fn source(segment: &Segment<'_>) -> Endpoint {
+    Endpoint { address: segment.ip.source, port: segment.source_port }
+}
+
+/// Where a segment goes to.
+#[inline]
+pub(super) fn destination(segment: &Segment<'_>) -> Endpoint {
+    Endpoint { address: segment.ip.destination, port: segment.destination_port }
+}
 
 /// A connection's addresses and ports, the smaller endpoint first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::application::Application;
 use super::connection::Connection;
+use super::flow::{destination, source};
 use super::spare::{Beginning, Spare};
 use crate::timeline::{Endpoint, HalfOpen, PacketRef, Peer};
 use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
@@ -25,9 +26,7 @@ impl Knock {
     /// The connection that `segment` opens; none where it is no plain SYN.
     pub(super) fn of(index: u32, packet: PacketRef, segment: &Segment<'_>) -> Option<Self> {
         let syn = Kept::of(packet, segment).filter(|_| segment.flags.syn() && !segment.flags.ack())?;
-        let edge = Endpoint { address: segment.ip.source, port: segment.source_port };
-        let origin = Endpoint { address: segment.ip.destination, port: segment.destination_port };
-        Some(Self { index, edge, origin, syn, answer: None })
+        Some(Self { index, edge: source(segment), origin: destination(segment), syn, answer: None })
     }
 
     /// Takes the first SYN-ACK that acknowledges the SYN; false for any other segment.

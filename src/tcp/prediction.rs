@@ -65,20 +65,8 @@ impl<A: Application> Connection<A> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::Conversation;
+    use super::super::testing::{Conversation, Dice};
     use crate::timeline::Peer::{Edge, Origin};
-
-    /// A generator of pseudo-random numbers (xorshift), so that a failure can be repeated.
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, bound: u64) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0 % bound
-        }
-    }
 
     /// Two hosts that talk, and a network and a capture that lose, double and overtake.
     fn talk(dice: &mut Dice) -> Conversation {
@@ -115,7 +103,7 @@ mod tests {
     #[test]
     fn the_short_way_leaves_behind_what_the_long_one_does() {
         for seed in 1..4_000 {
-            let talk = talk(&mut Dice(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed)));
+            let talk = talk(&mut Dice::of(seed));
             let (short, heard) = talk.clone().hear();
             // A segment with ECE (RFC 3168) is not foretold, and nothing else looks at that bit.
             let (long, heard_long) = talk.each(|segment| segment.flags |= 0x40).hear();

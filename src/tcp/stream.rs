@@ -445,6 +445,7 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Dice;
     use super::*;
     use crate::timeline::Time;
 
@@ -583,23 +584,11 @@ mod tests {
         assert!(stream.is_held(4_000, 4_001) && !stream.is_held(4_000, 4_002));
     }
 
-    /// A generator of pseudo-random numbers (xorshift), so that a failure can be repeated.
-    struct Dice(u64);
-
-    impl Dice {
-        fn below(&mut self, bound: usize) -> usize {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            (self.0 % bound as u64) as usize
-        }
-    }
-
     #[test]
     fn any_order_repetition_and_segmentation_gives_the_same_stream() {
         let text: Vec<u8> = (0..600).map(|nth| b'a' + (nth % 26) as u8).collect();
         for seed in 1..300 {
-            let mut dice = Dice(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed));
+            let mut dice = Dice::of(seed);
             let mut segments = Vec::new();
             let mut at = 0;
             while at < text.len() {

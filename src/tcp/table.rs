@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 
 use super::application::{Application, Records};
 use super::connection::Connection;
-use super::flow::{FlowKey, Flows};
+use super::flow::{FlowKey, Flows, destination, source};
 use super::gone::Gone;
 use super::knock::{Knock, Knocks};
 use super::memory::{self, MaxMemory};
 use super::roles::Roles;
 use super::spare::{Beginning, Spare};
 use super::watch::{Looks, Seen, Watch};
-use crate::timeline::{Endpoint, PacketRef, Peer, Time, Unreachable};
+use crate::timeline::{Endpoint, PacketRef, Time, Unreachable};
 use crate::wire::{IcmpError, Segment};
 
 /// How long a closed connection is kept for its stragglers: late retransmissions, resets, requests that crossed
@@ -137,8 +137,7 @@ impl<A: Application> Table<A> {
         if self.memory.is_due() {
             self.bound_memory(records);
         }
-        let source = Endpoint { address: segment.ip.source, port: segment.source_port };
-        let destination = Endpoint { address: segment.ip.destination, port: segment.destination_port };
+        let (source, destination) = (source(segment), destination(segment));
         let key = FlowKey::new(source, destination);
         let Some(slot) = self.find(key) else {
             if self.gone.holds(key, segment) {
@@ -153,7 +152,7 @@ impl<A: Application> Table<A> {
             return;
         }
         let Some(connection) = entry.open(&mut self.knocks, &mut self.spare, &app) else { return };
-        let from = sender(connection, source);
+        let from = connection.peer_at(source);
         if segment.flags.syn() && connection.is_replaced_by(from, packet, segment) {
             let begun_by = connection.syn_answered_by(segment);
             let early = connection.hand_over(segment);
@@ -188,7 +187,7 @@ impl<A: Application> Table<A> {
         let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &mut self.spare, app)) else {
             return;
         };
-        let about = sender(connection, source);
+        let about = connection.peer_at(source);
         connection.unreachable(
             about,
             Unreachable {
@@ -245,8 +244,7 @@ impl<A: Application> Table<A> {
             Some(_) => (Stage::Knocking(self.knocks.next()), false),
             None => {
                 let mut connection = self.connection(index, packet, segment, app());
-                let source = Endpoint { address: segment.ip.source, port: segment.source_port };
-                let from = sender(&connection, source);
+                let from = connection.peer_at(source(segment));
                 connection.segment(from, packet, segment);
                 let closed = connection.closed();
                 (Stage::Open(connection), closed)
@@ -267,8 +265,7 @@ impl<A: Application> Table<A> {
 
     /// A connection that `segment` is the first one of, told nothing yet.
     fn connection(&mut self, index: u32, packet: PacketRef, segment: &Segment<'_>, app: A) -> Box<Connection<A>> {
-        let source = Endpoint { address: segment.ip.source, port: segment.source_port };
-        let destination = Endpoint { address: segment.ip.destination, port: segment.destination_port };
+        let (source, destination) = (source(segment), destination(segment));
         let syn = segment.flags.syn();
         let source_is_edge = match (syn, segment.flags.ack()) {
             (true, false) => true,
@@ -405,10 +402,6 @@ impl<A: Application> Table<A> {
 /// The key of the connection in a slot.
 fn key_in<A>(slots: &[Option<Slot<A>>]) -> impl Fn(u32) -> Option<FlowKey> + '_ {
     |slot| Some(slots.get(slot as usize)?.as_ref()?.key)
-}
-
-fn sender<A>(connection: &Connection<A>, source: Endpoint) -> Peer {
-    if connection.line.endpoint.edge == source { Peer::Edge } else { Peer::Origin }
 }
 
 #[cfg(test)]

@@ -52,6 +52,22 @@ impl Records for Vec<Timeline> {
     }
 }
 
+/// A generator of pseudo-random numbers (xorshift), so that a failure can be repeated.
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn of(seed: u64) -> Self {
+        Self(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(seed))
+    }
+
+    pub(super) fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+}
+
 /// One segment, with the fields that tests change.
 #[derive(Clone, Copy)]
 pub(super) struct Told {

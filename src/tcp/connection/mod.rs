@@ -12,7 +12,7 @@ use super::sequence::{Analysis, Kind};
 use super::stream::{Arrival, NEAR, Payload, Stream};
 use super::vantage::vantage;
 use crate::timeline::{
-    ByPeer, Direction, Fin, Mark, PacketRef, Peer, RstSign, Start, Stuck, Timeline, Unreachable, Vantage,
+    ByPeer, Direction, Endpoint, Fin, Mark, PacketRef, Peer, RstSign, Start, Stuck, Timeline, Unreachable, Vantage,
 };
 use crate::wire::{Segment, SeqNumber};
 use opening::Opening;
@@ -174,6 +174,12 @@ impl<A: Application> Connection<A> {
         }
     }
 
+    /// The peer that sends from `source`.
+    #[inline]
+    pub(super) fn peer_at(&self, source: Endpoint) -> Peer {
+        if self.line.endpoint.edge == source { Peer::Edge } else { Peer::Origin }
+    }
+
     /// True once a RST was seen, from whichever side.
     pub(super) fn reset(&self) -> bool {
         !self.line.direction.edge.rsts.is_empty() || !self.line.direction.origin.rsts.is_empty()
@@ -303,10 +309,9 @@ impl<A: Application> Connection<A> {
 
     /// Adds to the record everything that can only be said at the end.
     pub(super) fn finish(&mut self) {
-        let at = self.line.last;
-        self.release();
-        self.line.last = at;
         let last = self.line.last;
+        self.release();
+        self.line.last = last;
         for from in [Peer::Edge, Peer::Origin] {
             let Self { line, above, stream, joined_late, .. } = self;
             let missed = stream[from].give_up_acked(last, &mut |piece| {

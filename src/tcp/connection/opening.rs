@@ -1,7 +1,8 @@
 //! The beginning of a connection: what comes before the SYN that it counts from, and whose it is.
 
 use super::super::application::Application;
-use super::super::early::{Early, source};
+use super::super::early::Early;
+use super::super::flow::source;
 use super::super::stream::NEAR;
 use super::Connection;
 use crate::timeline::{Connect, PacketRef, Peer};
@@ -130,7 +131,7 @@ impl<A: Application> Connection<A> {
     }
 
     pub(super) fn sender(&self, segment: &Segment<'_>) -> Peer {
-        if self.line.endpoint.edge == source(segment) { Peer::Edge } else { Peer::Origin }
+        self.peer_at(source(segment))
     }
 
     /// True for the SYN of a side whose first segments were captured before it, long before: the number from which they
