@@ -13,27 +13,22 @@
   };
   const count = document.querySelector(".filters output");
 
-  // Incidents that the page holds as text: what comes from there is in the list as if it had been there from the start.
-  function unpack(parcel) {
-    const before = parcel.previousElementSibling;
-    parcel.insertAdjacentHTML("beforebegin", parcel.textContent);
-    for (let incident = before.nextElementSibling; incident !== parcel; incident = incident.nextElementSibling) all.push(incident);
-    parcel.remove();
-  }
-
-  function unpackAll() {
+  // Incidents that the page holds as text: what comes of so many parcels is as if it had been in the list from the start.
+  function unpack(number) {
     if (parcels.length === 0) return;
-    for (const parcel of parcels.splice(0)) unpack(parcel);
-    if (form) filter();
+    for (const parcel of parcels.splice(0, number)) {
+      const before = parcel.previousElementSibling;
+      parcel.insertAdjacentHTML("beforebegin", parcel.textContent);
+      for (let incident = before.nextElementSibling; incident !== parcel; incident = incident.nextElementSibling) all.push(incident);
+      parcel.remove();
+    }
+    filter();
   }
 
   const soon = window.requestIdleCallback ?? setTimeout;
-  function unpackNext() {
-    const parcel = parcels.shift();
-    if (!parcel) return;
-    unpack(parcel);
-    if (form) filter();
-    soon(unpackNext);
+  function unpackIdly() {
+    unpack(1);
+    if (parcels.length > 0) soon(unpackIdly);
   }
 
   function filter() {
@@ -60,7 +55,7 @@
 
   function follow() {
     const id = location.hash.slice(1);
-    if (id.startsWith("i-") && !document.getElementById(id)) unpackAll();
+    if (id.startsWith("i-") && !document.getElementById(id)) unpack(Infinity);
     const target = document.getElementById(id);
     if (target && target.matches(".incident")) reveal(target);
   }
@@ -114,7 +109,7 @@
   });
   let opened = [];
   addEventListener("beforeprint", () => {
-    unpackAll();
+    unpack(Infinity);
     opened = all.filter((incident) => !incident.hidden && !incident.open && incident.querySelector(".ladder")).slice(0, 30);
     for (const incident of opened) incident.open = true;
   });
@@ -122,5 +117,5 @@
     for (const incident of opened) incident.open = false;
   });
   follow();
-  addEventListener("load", () => soon(unpackNext));
+  addEventListener("load", () => soon(unpackIdly));
 })();
