@@ -5,6 +5,7 @@
 //! [`Application`]. What it learns stands in the connection's [`crate::timeline::Timeline`].
 
 mod application;
+mod brief;
 mod causal;
 mod connection;
 mod early;
@@ -12,6 +13,7 @@ mod flow;
 mod gone;
 mod habits;
 mod history;
+mod kept;
 mod knock;
 mod memory;
 mod prediction;
@@ -19,6 +21,7 @@ mod reset;
 mod roles;
 mod sequence;
 mod spare;
+mod stage;
 mod stream;
 mod table;
 #[cfg(test)]
@@ -26,7 +29,7 @@ mod testing;
 mod vantage;
 mod watch;
 
-pub use application::{Application, Records};
+pub use application::{Answered, Application, Asked, Records};
 pub use memory::MaxMemory;
 pub use roles::Roles;
 pub use table::Table;

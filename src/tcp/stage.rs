@@ -1,0 +1,130 @@
+//! How far a connection has come, and what the next stage is made of: most connections need little to be followed.
+
+use super::application::Application;
+use super::brief::{Brief, Briefs};
+use super::connection::Connection;
+use super::knock::Knocks;
+use super::spare::Spare;
+use crate::timeline::{Endpoint, PacketRef, Timeline};
+use crate::wire::Segment;
+
+/// How far a connection has come.
+pub(super) enum Stage<A> {
+    /// It is only being opened: its number among the knocks.
+    Knocking(u64),
+    /// Nothing was out of the ordinary since.
+    Brief(Box<Brief>),
+    /// All of it is told.
+    Open(Box<Connection<A>>),
+}
+
+impl<A: Application> Stage<A> {
+    /// True once nothing but stragglers can come.
+    #[inline]
+    pub(super) fn closed(&self) -> bool {
+        match self {
+            Self::Knocking(_) => false,
+            Self::Brief(brief) => brief.closed(),
+            Self::Open(connection) => connection.closed(),
+        }
+    }
+
+    /// Number of its last packet, and the bytes that it takes; none while it is only being opened.
+    pub(super) fn load(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Knocking(_) => None,
+            Self::Brief(brief) => Some((brief.last().number, brief.memory())),
+            Self::Open(connection) => Some((connection.line.last.number, connection.memory())),
+        }
+    }
+}
+
+/// What connections of every stage are kept in, or made of.
+pub(super) struct Stages<A> {
+    pub(super) knocks: Knocks,
+    briefs: Briefs,
+    pub(super) spare: Spare<A>,
+}
+
+impl<A> Default for Stages<A> {
+    fn default() -> Self {
+        Self { knocks: Knocks::default(), briefs: Briefs::default(), spare: Spare::default() }
+    }
+}
+
+impl<A: Application> Stages<A> {
+    /// Takes the SYN-ACK of a connection that is being opened; false for any other segment.
+    #[inline]
+    pub(super) fn take_answer(
+        &mut self,
+        stage: &Stage<A>,
+        source: Endpoint,
+        packet: PacketRef,
+        segment: &Segment<'_>,
+    ) -> bool {
+        match stage {
+            Stage::Knocking(number) => self.knocks.take_answer(*number, source, packet, segment),
+            Stage::Brief(_) | Stage::Open(_) => false,
+        }
+    }
+
+    /// Takes a segment with which the connection stays ordinary; false for any other.
+    #[inline]
+    pub(super) fn take_ordinary(
+        &mut self,
+        stage: &mut Stage<A>,
+        source: Endpoint,
+        packet: PacketRef,
+        segment: &Segment<'_>,
+    ) -> bool {
+        if let Stage::Knocking(number) = *stage
+            && let Some(brief) = self.knocks.let_in_answered(number).and_then(|knock| self.briefs.begin(knock))
+        {
+            *stage = Stage::Brief(brief);
+        }
+        match stage {
+            Stage::Brief(brief) => brief.take::<A>(source, packet, segment),
+            Stage::Knocking(_) | Stage::Open(_) => false,
+        }
+    }
+
+    /// The connection, told all that is known of it.
+    pub(super) fn open(&mut self, stage: Stage<A>, app: impl Fn() -> A) -> Option<Box<Connection<A>>> {
+        match stage {
+            Stage::Knocking(number) => Some(self.knocks.let_in(number)?.connection(&mut self.spare, app())),
+            Stage::Brief(brief) => {
+                let connection = brief.connection(&mut self.spare, app());
+                self.briefs.add(brief);
+                Some(connection)
+            }
+            Stage::Open(connection) => Some(connection),
+        }
+    }
+
+    /// The same where it is.
+    #[inline]
+    pub(super) fn open_in_place<'a>(
+        &mut self,
+        stage: &'a mut Stage<A>,
+        app: impl Fn() -> A,
+    ) -> Option<&'a mut Connection<A>> {
+        if !matches!(stage, Stage::Open(_)) {
+            let early = std::mem::replace(stage, Stage::Knocking(u64::MAX));
+            *stage = Stage::Open(self.open(early, app)?);
+        }
+        match stage {
+            Stage::Open(connection) => Some(connection),
+            Stage::Knocking(_) | Stage::Brief(_) => None,
+        }
+    }
+
+    /// Hands the record of a connection that has come to its end to `ordinary`, where nothing was out of the ordinary;
+    /// else gives it back.
+    pub(super) fn end_ordinary(&mut self, stage: Stage<A>, ordinary: impl FnOnce(&Timeline)) -> Option<Stage<A>> {
+        let Stage::Brief(brief) = stage else { return Some(stage) };
+        let Some(line) = self.briefs.tell(&brief) else { return Some(Stage::Brief(brief)) };
+        ordinary(line);
+        self.briefs.add(brief);
+        None
+    }
+}
