@@ -61,10 +61,12 @@ pub trait Application {
 }
 
 /// An ordinary request without a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    /// Where its target begins and ends.
-    pub target: (usize, usize),
+    /// Where its target begins.
+    pub target_at: usize,
+    /// Bytes of its target.
+    pub target_len: usize,
     /// It asks for a head without a body.
     pub head: bool,
     /// It asks to close the connection.
@@ -72,7 +74,7 @@ pub struct Asked {
 }
 
 /// An ordinary response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
     /// Its status code.
     pub status: u16,

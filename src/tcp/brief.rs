@@ -6,12 +6,13 @@
 
 use super::application::{Answered, Application, Asked};
 use super::connection::Connection;
-use super::kept::Header;
+use super::flow::between;
 use super::knock::Knock;
+use super::log::Log;
 use super::spare::Spare;
 use super::vantage::vantage;
 use crate::timeline::{
-    ByPeer, Endpoint, Exchange, Fin, Framing, Mark, PacketRef, Peer, Request, Response, Start, Timeline, Visibility,
+    ByPeer, Endpoint, Exchange, Fin, Mark, PacketRef, Peer, Request, Response, Start, Timeline, Visibility,
 };
 use crate::wire::{Segment, SeqNumber};
 
@@ -20,16 +21,21 @@ const PSH: u8 = 0x08;
 const ACK: u8 = 0x10;
 
 /// A connection on which nothing was out of the ordinary so far.
+///
+/// The fields stand in this order so that those that every segment needs share two lines of the processor's caches: of
+/// thousands of connections, those of nearly every segment's are cold.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Brief {
-    knock: Knock,
-    /// The edge's first segment behind its SYN.
-    established: Option<PacketRef>,
+    log: Log,
     side: ByPeer<Side>,
     talk: Talk,
-    kept: Vec<Kept>,
-    /// The payloads of all that is kept, one behind the other.
-    bytes: Vec<u8>,
+    edge: Endpoint,
+    /// The edge's first segment behind its SYN came.
+    established: bool,
+    segments: u8,
+    events: Events,
+    knock: Knock,
 }
 
 /// What is known of one peer.
@@ -41,66 +47,74 @@ struct Side {
     next: SeqNumber,
     /// The number that the other peer acknowledged last.
     acked: SeqNumber,
-    packets: u64,
-    fin: Option<Fin>,
+    packets: u8,
+    closed: bool,
 }
 
 /// How far the exchange has come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Talk {
     Nothing,
-    Asked(Question),
+    Asked,
     /// So many bytes of the answer are still to come.
-    Answering(Question, Answer, u64),
-    /// It is whole since this packet.
-    Answered(Question, Answer, PacketRef),
+    Answering(u32),
+    Answered,
 }
 
-/// A request, and its packet.
-#[derive(Clone, Copy, Debug)]
-struct Question {
-    packet: PacketRef,
-    len: u64,
-    asked: Asked,
-}
-
-/// A response, and its first packet.
-#[derive(Clone, Copy, Debug)]
-struct Answer {
-    packet: PacketRef,
-    answered: Answered,
-}
-
-/// A segment of the connection; its payload stands behind those of the segments before it.
-#[derive(Clone, Copy, Debug)]
-struct Kept {
-    from: Peer,
-    header: Header,
-    payload_len: usize,
+/// What is told of the connection at its end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Events {
+    established: PacketRef,
+    last: PacketRef,
+    asked: PacketRef,
+    answered: PacketRef,
+    /// The answer was whole.
+    whole: PacketRef,
+    fins: ByPeer<Option<Fin>>,
+    question: Asked,
+    /// Where the request stands among what is kept.
+    question_at: usize,
+    question_len: u64,
+    answer: Answered,
 }
 
 impl Brief {
+    /// Bytes that one takes at most: it is not looked at only to be counted.
+    pub(super) const MEMORY: u64 = size_of::<Self>() as u64 + 2 * BYTES as u64 + SEGMENTS as u64 * Log::SEGMENT as u64;
+
     /// A connection of which the handshake was seen, but for its last segment; none where there was no SYN-ACK.
-    fn of(knock: Knock, mut kept: Vec<Kept>, mut bytes: Vec<u8>) -> Option<Self> {
+    fn of(knock: Knock, mut log: Log) -> Option<Self> {
         let (syn, answer) = (knock.syn.seq, knock.answer.as_ref()?.seq);
-        kept.clear();
-        bytes.clear();
-        let edge = Side { first: syn + 1, next: syn + 1, acked: syn + 1, packets: 1, fin: None };
-        let origin = Side { first: answer + 1, next: answer + 1, acked: answer, packets: 1, fin: None };
-        Some(Self { knock, established: None, side: ByPeer { edge, origin }, talk: Talk::Nothing, kept, bytes })
+        log.clear();
+        let edge = Side { first: syn + 1, next: syn + 1, acked: syn + 1, packets: 1, closed: false };
+        let origin = Side { first: answer + 1, next: answer + 1, acked: answer, packets: 1, closed: false };
+        let side = ByPeer { edge, origin };
+        let (talk, edge, events) = (Talk::Nothing, knock.edge, Events::default());
+        Some(Self { log, side, talk, edge, established: false, segments: 0, events, knock })
     }
 
     /// Takes the next segment and returns true, where the connection stays ordinary with it. Where it does not, nothing
-    /// of it is remembered, and this is to be told by its [`Brief::connection`] from here on.
+    /// of it is kept, and all that comes is to be told to its [`Brief::connection`].
     #[inline]
     pub(super) fn take<A: Application>(&mut self, source: Endpoint, packet: PacketRef, segment: &Segment<'_>) -> bool {
-        let from = if source == self.knock.edge { Peer::Edge } else { Peer::Origin };
-        let Some(header) = Header::of(packet, segment) else { return false };
-        if !self.is_next(from, segment) || !self.goes_on::<A>(from, packet, segment) {
+        let from = if source == self.edge { Peer::Edge } else { Peer::Origin };
+        if !self.is_next(from, segment) {
             return false;
         }
-        self.kept.push(Kept { from, header, payload_len: segment.payload.len() });
-        self.bytes.extend_from_slice(segment.payload);
+        let talk = match segment.payload_len {
+            0 => Some(self.talk),
+            _ => self.talks::<A>(from, packet, segment),
+        };
+        let Some(talk) = talk.filter(|talk| !segment.flags.fin() || *talk == Talk::Answered) else { return false };
+        let place = self.log.push(from, packet, segment);
+        if self.talk == Talk::Nothing && talk == Talk::Asked {
+            self.events.question_at = place;
+        }
+        (self.talk, self.segments, self.events.last) = (talk, self.segments.saturating_add(1), packet);
+        if !self.established {
+            (self.established, self.events.established) = (true, packet);
+        }
+        self.goes_on(from, packet, segment);
         true
     }
 
@@ -117,79 +131,71 @@ impl Brief {
             && whole
             && segment.seq == own.next
             && (0..=other.next.since(other.acked)).contains(&acknowledged)
-            && (brings && own.fin.is_none() || !brings && acknowledged > 0)
-            && (self.established.is_some() || from == Peer::Edge && segment.ack == other.next)
-            && self.kept.len() < SEGMENTS
+            && (brings && !own.closed || !brings && acknowledged > 0)
+            && (self.established || from == Peer::Edge && segment.ack == other.next)
+            && self.segments < SEGMENTS
     }
 
-    /// Takes what the segment says; false where that is out of the ordinary.
+    /// Notes the numbers of a segment that is the next one.
     #[inline]
-    fn goes_on<A: Application>(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
-        self.established.get_or_insert(packet);
+    fn goes_on(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
         let other = &mut self.side[from.other()];
         other.acked = segment.ack;
         let acked = segment.ack.since(other.first).max(0) as u64;
-        if segment.payload_len > 0 && !self.talks::<A>(from, packet, segment.payload) {
-            return false;
-        }
         let own = &mut self.side[from];
         own.packets = own.packets.saturating_add(1);
         own.next = segment.seq + segment.sequence_len();
         if segment.flags.fin() {
-            let end = (segment.seq + segment.payload_len).since(own.first).max(0) as u64;
-            own.fin = Some(Fin { packet, offset: end, acked, unseen: false });
-            return matches!(self.talk, Talk::Answered(..));
+            own.closed = true;
+            let offset = (segment.seq + segment.payload_len).since(own.first).max(0) as u64;
+            self.events.fins[from] = Some(Fin { packet, offset, acked, unseen: false });
         }
-        true
     }
 
-    fn talks<A: Application>(&mut self, from: Peer, packet: PacketRef, bytes: &[u8]) -> bool {
-        let len = bytes.len() as u64;
-        let received = self.side.edge.acked == self.side.edge.next;
-        let next = match (from, self.talk) {
-            (Peer::Edge, Talk::Nothing) => {
-                A::glance_at_request(bytes).map(|asked| Talk::Asked(Question { packet, len, asked }))
+    /// How far the exchange has come with the payload of a segment; none where that is out of the ordinary.
+    fn talks<A: Application>(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> Option<Talk> {
+        let (bytes, events) = (segment.payload, &mut self.events);
+        let left = match (from, self.talk) {
+            (Peer::Edge, Talk::Nothing) if bytes.len() <= BYTES as usize => {
+                events.question = A::glance_at_request(bytes)?;
+                (events.asked, events.question_len) = (packet, bytes.len() as u64);
+                return Some(Talk::Asked);
             }
-            (Peer::Origin, Talk::Asked(question)) if received => A::glance_at_response(&question.asked, bytes)
-                .filter(|answered| answered.len <= BYTES)
-                .and_then(|answered| {
-                    answered_in(question, Answer { packet, answered }, answered.len.checked_sub(len)?, packet)
-                }),
-            (Peer::Origin, Talk::Answering(question, answer, left)) => {
-                left.checked_sub(len).and_then(|left| answered_in(question, answer, left, packet))
+            (Peer::Origin, Talk::Asked) if segment.ack == self.side.edge.next => {
+                events.answer = A::glance_at_response(&events.question, bytes)?;
+                events.answered = packet;
+                u32::try_from(events.answer.len).ok().filter(|len| *len <= BYTES)?
             }
-            _ => None,
+            (Peer::Origin, Talk::Answering(left)) => left,
+            _ => return None,
         };
-        self.talk = next.unwrap_or(self.talk);
-        next.is_some()
+        Some(match left.checked_sub(segment.payload_len)? {
+            0 => {
+                events.whole = packet;
+                Talk::Answered
+            }
+            left => Talk::Answering(left),
+        })
     }
 
     /// True once nothing but stragglers can come.
+    #[inline]
     pub(super) fn closed(&self) -> bool {
-        self.side.edge.fin.is_some() && self.side.origin.fin.is_some()
+        self.side.edge.closed && self.side.origin.closed
     }
 
     /// The last packet seen.
     pub(super) fn last(&self) -> PacketRef {
-        self.kept.last().map_or(self.knock.syn.packet, |last| last.header.packet)
-    }
-
-    /// Bytes that it takes.
-    pub(super) fn memory(&self) -> u64 {
-        let kept = self.kept.capacity().saturating_mul(size_of::<Kept>());
-        size_of::<Self>().saturating_add(kept).saturating_add(self.bytes.capacity()) as u64
+        if self.established { self.events.last } else { self.knock.syn.packet }
     }
 
     /// The connection that it is, told from its SYN on.
     pub(super) fn connection<A: Application>(&self, spare: &mut Spare<A>, app: A) -> Box<Connection<A>> {
         let mut connection = self.knock.connection(spare, app);
-        let mut payloads = self.bytes.as_slice();
-        for Kept { from, header, payload_len } in &self.kept {
-            let Some((payload, rest)) = payloads.split_at_checked(*payload_len) else { break };
-            payloads = rest;
-            let (edge, origin) = (self.knock.edge, self.knock.origin);
-            let (source, destination) = if *from == Peer::Edge { (edge, origin) } else { (origin, edge) };
-            connection.segment(*from, header.packet, &header.segment(source, destination, payload));
+        let (edge, origin) = (self.knock.edge, self.knock.origin);
+        let header = |from| if from == Peer::Edge { between(edge, origin) } else { between(origin, edge) };
+        for kept in self.log.segments(header) {
+            connection.segment(kept.from, kept.packet, &kept.segment);
         }
         connection
     }
@@ -197,69 +203,59 @@ impl Brief {
     /// Writes into `line` what the statistics of a capture ask of a connection on which nothing was out of the ordinary;
     /// false where that is not known: it carried no whole exchange.
     fn tell(&self, line: &mut Timeline) -> bool {
-        let Talk::Answered(question, answer, whole) = self.talk else { return false };
-        let (Some(syn_ack), Some(established)) = (&self.knock.answer, self.established) else { return false };
-        let syn = &self.knock.syn;
-        (line.index, line.first, line.last) = (self.knock.index, syn.packet, self.last());
+        let (Talk::Answered, Some(syn_ack)) = (self.talk, &self.knock.answer) else { return false };
+        let (syn, events) = (&self.knock.syn, &self.events);
+        (line.index, line.first, line.last) = (self.knock.index, syn.packet, events.last);
         line.endpoint = ByPeer { edge: self.knock.edge, origin: self.knock.origin };
         line.start = Start::Handshake;
         set(&mut line.connect.syns, Some(syn.packet));
         set(&mut line.connect.syn_acks, Some(syn_ack.packet));
-        line.connect.ack = Some(established);
+        line.connect.ack = Some(events.established);
         line.vantage = vantage(ByPeer { edge: Some(syn.ttl), origin: Some(syn_ack.ttl) }, line);
-        line.direction.edge.first_data = Some(question.packet);
-        line.direction.origin.first_data = Some(answer.packet);
-        line.direction.edge.ttl = Some(syn.ttl);
-        line.direction.origin.ttl = Some(syn_ack.ttl);
-        for from in [Peer::Edge, Peer::Origin] {
-            let (direction, side) = (&mut line.direction[from], &self.side[from]);
-            direction.packets = side.packets;
-            set(&mut direction.fins, side.fin);
+        let told = [(Peer::Edge, events.asked, syn.ttl), (Peer::Origin, events.answered, syn_ack.ttl)];
+        for (from, first_data, ttl) in told {
+            let direction = &mut line.direction[from];
+            direction.first_data = Some(first_data);
+            direction.ttl = Some(ttl);
+            direction.packets = self.side[from].packets.into();
+            set(&mut direction.fins, events.fins[from]);
         }
-        let target = self.bytes.get(question.asked.target.0..question.asked.target.1).unwrap_or_default();
-        line.protocol = Some("http/1.1");
-        set(&mut line.exchanges, Some(exchange(question, answer, whole, target)));
+        self.tell_exchange(line);
         true
+    }
+
+    /// The exchange, but for texts that only a report on it shows.
+    fn tell_exchange(&self, line: &mut Timeline) {
+        let Events { asked, answered, whole, question, question_at, question_len, answer, .. } = self.events;
+        line.protocol = Some("http/1.1");
+        if line.exchanges.is_empty() {
+            line.exchanges.push(empty_exchange());
+        }
+        let Some(Exchange { request, response: Some(response), .. }) = line.exchanges.first_mut() else { return };
+        let asked_until = Some(Mark { packet: asked, offset: question_len });
+        request.start = Mark { packet: asked, offset: 0 };
+        (request.head_end, request.end, request.close) = (asked_until, asked_until, question.close);
+        let place = question_at.saturating_add(question.target_at);
+        let target = std::str::from_utf8(self.log.bytes(place, question.target_len));
+        request.target.clear();
+        request.target.push_str(target.unwrap_or_default());
+        let end = Mark { packet: whole, offset: answer.len };
+        response.start = Mark { packet: answered, offset: 0 };
+        (response.end, response.latest, response.status) = (Some(end), end, Some(answer.status));
+        response.body_bytes = answer.len.saturating_sub(answer.head_len);
+        response.head_bytes = answer.head_len;
+        (response.largest_field, response.fields, response.close) = (answer.largest_field, answer.fields, answer.close);
     }
 }
 
-fn answered_in(question: Question, answer: Answer, left: u64, packet: PacketRef) -> Option<Talk> {
-    Some(match left {
-        0 => Talk::Answered(question, answer, packet),
-        _ => Talk::Answering(question, answer, left),
-    })
-}
-
-/// The exchange as its record would tell it, but for texts that only a report on it shows.
-fn exchange(question: Question, answer: Answer, whole: PacketRef, target: &[u8]) -> Exchange {
-    let Question { packet, len, asked } = question;
-    let Answer { packet: answered_in, answered } = answer;
-    let asked_until = Mark { packet, offset: len };
-    let body_bytes = answered.len.saturating_sub(answered.head_len);
+fn empty_exchange() -> Exchange {
+    let response = Response { minor_version: Some(1), ..Response::begun(Mark::default()) };
     Exchange {
         number: 1,
         stream: None,
-        request: Request {
-            head_end: Some(asked_until),
-            end: Some(asked_until),
-            target: String::from_utf8_lossy(target).into_owned(),
-            framing: Framing::None,
-            close: asked.close,
-            ..Request::begun(Mark { packet, offset: 0 })
-        },
+        request: Request::begun(Mark::default()),
         interim: Vec::new(),
-        response: Some(Response {
-            end: Some(Mark { packet: whole, offset: answered.len }),
-            latest: Mark { packet: whole, offset: answered.len },
-            status: Some(answered.status),
-            minor_version: Some(1),
-            body_bytes,
-            head_bytes: answered.head_len,
-            largest_field: answered.largest_field,
-            fields: answered.fields,
-            close: answered.close,
-            ..Response::begun(Mark { packet: answered_in, offset: 0 })
-        }),
+        response: Some(response),
         visibility: Visibility::Clear,
     }
 }
@@ -283,11 +279,10 @@ impl Briefs {
     pub(super) fn begin(&mut self, knock: Knock) -> Option<Box<Brief>> {
         match self.spare.pop() {
             Some(mut brief) => {
-                let (kept, bytes) = (std::mem::take(&mut brief.kept), std::mem::take(&mut brief.bytes));
-                *brief = Brief::of(knock, kept, bytes)?;
+                *brief = Brief::of(knock, std::mem::take(&mut brief.log))?;
                 Some(brief)
             }
-            None => Some(Box::new(Brief::of(knock, Vec::with_capacity(SEGMENTS), Vec::with_capacity(BYTES as usize))?)),
+            None => Some(Box::new(Brief::of(knock, Log::default())?)),
         }
     }
 
@@ -307,10 +302,10 @@ impl Briefs {
 }
 
 /// Segments behind the SYN-ACK that are kept; what has more is no short connection.
-const SEGMENTS: usize = 16;
+const SEGMENTS: u8 = 16;
 
-/// Bytes of a response that are waited for.
-const BYTES: u64 = 2048;
+/// Bytes of a request, and of a response, that are waited for.
+const BYTES: u32 = 2048;
 
 /// As one ends, another begins: a few are enough.
-const SPARE: usize = 64;
+const SPARE: usize = 256;

@@ -15,6 +15,7 @@ mod habits;
 mod history;
 mod kept;
 mod knock;
+mod log;
 mod memory;
 mod prediction;
 mod reset;

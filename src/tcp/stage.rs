@@ -29,12 +29,21 @@ impl<A: Application> Stage<A> {
         }
     }
 
-    /// Number of its last packet, and the bytes that it takes; none while it is only being opened.
-    pub(super) fn load(&self) -> Option<(u64, u64)> {
+    /// Bytes that it takes at most; 0 while it is only being opened.
+    pub(super) fn memory(&self) -> u64 {
+        match self {
+            Self::Knocking(_) => 0,
+            Self::Brief(_) => Brief::MEMORY,
+            Self::Open(connection) => connection.memory(),
+        }
+    }
+
+    /// Number of its last packet; none while it is only being opened.
+    pub(super) fn last(&self) -> Option<u64> {
         match self {
             Self::Knocking(_) => None,
-            Self::Brief(brief) => Some((brief.last().number, brief.memory())),
-            Self::Open(connection) => Some((connection.line.last.number, connection.memory())),
+            Self::Brief(brief) => Some(brief.last().number),
+            Self::Open(connection) => Some(connection.line.last.number),
         }
     }
 }

@@ -286,13 +286,13 @@ impl<A: Application> Table<A> {
 
     /// Gives up the connections that have been silent for longest, where all take too much memory.
     fn bound_memory(&mut self, app: &impl Fn() -> A, records: &mut impl Records) {
-        let open = self.slots.iter().enumerate().filter_map(|(slot, entry)| {
-            let (last, bytes) = entry.as_ref()?.stage.load()?;
-            Some((last, slot as u32, bytes))
-        });
-        if !self.memory.is_exceeded(open.clone().map(|(.., bytes)| bytes)) {
+        if !self.memory.is_exceeded(self.slots.iter().flatten().map(|entry| entry.stage.memory())) {
             return;
         }
+        let open = self.slots.iter().enumerate().filter_map(|(slot, entry)| {
+            let stage = &entry.as_ref()?.stage;
+            Some((stage.last()?, slot as u32, stage.memory()))
+        });
         let mut open: Vec<(u64, u32, u64)> = open.collect();
         open.sort_unstable();
         let excess = self.memory.excess(open.iter().map(|(.., bytes)| *bytes));

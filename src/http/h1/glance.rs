@@ -37,7 +37,7 @@ pub fn request(bytes: &[u8]) -> Option<Asked> {
         }
     }
     let whole = fields.rest.is_empty() && is_plain(bytes, fields.lines);
-    whole.then_some(Asked { target: (start, end), head, close: close.unwrap_or(false) })
+    whole.then_some(Asked { target_at: start, target_len, head, close: close.unwrap_or(false) })
 }
 
 /// The beginning of a response of HTTP/1.1 that holds its whole head: a status from 200 to 499, and a body of known
