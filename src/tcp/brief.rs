@@ -184,6 +184,16 @@ impl Brief {
         self.side.edge.closed && self.side.origin.closed
     }
 
+    /// A number that is made of all that the next segment, or the end, will look at.
+    #[inline]
+    pub(super) fn fetch(&self) -> u64 {
+        u64::from(self.segments)
+            .wrapping_add(self.log.fetch().into())
+            .wrapping_add(self.events.last.number)
+            .wrapping_add(self.events.answer.head_len)
+            .wrapping_add(self.knock.index.into())
+    }
+
     /// The last packet seen.
     pub(super) fn last(&self) -> PacketRef {
         if self.established { self.events.last } else { self.knock.syn.packet }
@@ -309,3 +319,86 @@ const BYTES: u32 = 2048;
 
 /// As one ends, another begins: a few are enough.
 const SPARE: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Conversation, Dice, Statistics};
+    use crate::timeline::Peer::{Edge, Origin};
+    use crate::timeline::Timeline;
+
+    /// What statistics ask of a record, but for its exchange, of which TCP knows nothing.
+    fn asked(line: &Timeline) -> String {
+        let of = |peer| {
+            let direction = &line.direction[peer];
+            (direction.packets, direction.first_data, &direction.fins, &direction.rsts, direction.ttl, direction.lost)
+        };
+        let whole = (line.index, line.endpoint, line.first, line.last, line.start, &line.connect, line.vantage);
+        format!("{whole:?} {:?} {:?} {:?} {:?}", of(Edge), of(Origin), line.end(), line.has_holes())
+    }
+
+    /// A short connection on which hardly anything is out of the ordinary.
+    fn talk(dice: &mut Dice) -> Conversation {
+        let mut talk = Conversation::new().handshake().says(Edge, b"what?");
+        for (nth, chance) in [3, 1, 1, 3, 1, 2, 3, 2].into_iter().enumerate() {
+            if dice.below(chance) > 0 {
+                continue;
+            }
+            talk = match nth {
+                0 => talk.ack(Origin),
+                1 => talk.says(Origin, b"6that"),
+                2 => talk.says(Origin, b"!"),
+                3 => talk.ack(Edge),
+                4 => talk.fin(if dice.below(2) == 0 { Edge } else { Origin }),
+                5 => talk.ack(if dice.below(2) == 0 { Edge } else { Origin }),
+                6 => talk.fin(if dice.below(2) == 0 { Edge } else { Origin }),
+                _ => talk.ack(if dice.below(2) == 0 { Edge } else { Origin }),
+            };
+            talk = match dice.below(60) {
+                0 => talk.unseen(),
+                1 => talk.again().but(|copy| copy.after_ms = 0),
+                2 => talk.swapped(),
+                3 => talk.but(|segment| segment.window = 0),
+                4 => talk.but(|segment| segment.ttl = 40),
+                5 => talk.but(|segment| segment.ack = segment.ack.wrapping_add(1)),
+                6 => talk.but(|segment| segment.seq = segment.seq.wrapping_sub(1)),
+                7 => talk.rst(Origin),
+                8 => talk.says(Edge, b"again?"),
+                9 => talk.but(|segment| segment.flags |= 0x20),
+                _ => talk,
+            };
+        }
+        talk
+    }
+
+    #[test]
+    fn statistics_are_the_same_with_and_without_records() {
+        let mut ordinary = 0;
+        for seed in 1..6_000 {
+            let talk = talk(&mut Dice::of(seed));
+            let (lines, heard) = talk.clone().hear();
+            let mut statistics = Statistics::default();
+            let heard_here = talk.hear_into(&mut statistics);
+            let told: Vec<String> = statistics.told.iter().map(asked).collect();
+            assert_eq!(told, lines.iter().map(asked).collect::<Vec<_>>(), "seed {seed}");
+            if statistics.records == lines.len() {
+                assert_eq!(heard_here, heard, "seed {seed}: its record is told all");
+            } else {
+                ordinary += 1;
+            }
+        }
+        assert!((1_000..5_000).contains(&ordinary), "{ordinary} connections had no record");
+    }
+
+    #[test]
+    fn a_connection_that_is_ordinary_to_its_end_is_told_to_nobody() {
+        let talk =
+            Conversation::new().handshake().says(Edge, b"what?").says(Origin, b"6that").ack(Edge).says(Origin, b"!");
+        let mut statistics = Statistics::default();
+        let heard = talk.clone().fin(Origin).fin(Edge).ack(Origin).hear_into(&mut statistics);
+        assert_eq!((statistics.told.len(), statistics.records, heard.as_str()), (1, 0, ""));
+        let exchange = &statistics.told[0].exchanges[0];
+        assert!(exchange.clean() && exchange.response.as_ref().unwrap().end.unwrap().offset == 6);
+        let heard = talk.rst(Edge).hear_into(&mut statistics);
+        assert_eq!((statistics.told.len(), statistics.records, heard.as_str()), (2, 1, "E(what?) O(6that) O(!)"));
+    }
+}

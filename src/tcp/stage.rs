@@ -29,6 +29,16 @@ impl<A: Application> Stage<A> {
         }
     }
 
+    /// Looks at what the next segment will need, so that it is in the processor's caches by then.
+    #[inline]
+    pub(super) fn fetch(&self) {
+        std::hint::black_box(match self {
+            Self::Knocking(_) => 0,
+            Self::Brief(brief) => brief.fetch(),
+            Self::Open(connection) => connection.fetch(),
+        });
+    }
+
     /// Bytes that it takes at most; 0 while it is only being opened.
     pub(super) fn memory(&self) -> u64 {
         match self {
