@@ -12,11 +12,11 @@ mod session;
 use std::collections::BTreeMap;
 
 use crate::capture::{LinkType, Packet};
-use crate::tcp::{MaxMemory, Place, Roles, Table, Watch};
-use crate::timeline::{Edge, PacketRef, Time};
+use crate::tcp::{MaxMemory, Roles, Table, Watch};
+use crate::timeline::{Edge, Time};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{EdgeLog, Incident, Verdict};
-use crate::wire::{self, Decoded, Decoder, Reason, Segment};
+use crate::wire::{Decoded, Decoder, Reason};
 use gathered::Gathered;
 use session::Session;
 
@@ -78,8 +78,6 @@ pub struct Analysis {
     findings: Gathered,
     /// Time at which open connections were last looked at.
     looked: Time,
-    /// Where the connections of the next segments are.
-    places: Vec<Place>,
 }
 
 /// How far an analysis has come.
@@ -118,58 +116,19 @@ impl Analysis {
             table,
             findings: Gathered::new(&options),
             looked: Time::default(),
-            places: Vec::new(),
             options,
         }
     }
 
-    /// Takes the next packets of the merged input, as [`Analysis::packet`] takes each. A few dozen at a time are taken
-    /// faster: what is known of their connections is fetched from memory side by side.
-    pub fn packets<'a>(&mut self, packets: impl Iterator<Item = Packet<'a>>) {
-        let mut decoded = Vec::with_capacity(TOGETHER);
-        decoded.extend(packets.map(|packet| (packet, wire::plain(&packet))));
-        let mut places = std::mem::take(&mut self.places);
-        self.table.places(decoded.iter().filter_map(|(_, segment)| segment.as_ref()), &mut places);
-        let mut next = places.iter();
-        for (packet, segment) in &decoded {
-            let place = segment.and_then(|_| next.next());
-            match (segment, place) {
-                (Some(segment), Some(&place)) => self.segment(packet, segment, place),
-                _ => self.packet(packet),
-            }
-        }
-        self.places = places;
-    }
-
-    fn segment(&mut self, packet: &Packet<'_>, segment: &Segment<'_>, place: Place) {
-        let at = self.note(packet);
-        let (keys, trust) = (&self.options.keys, &self.options.trust);
-        self.table.segment_at(place, at, segment, || Session::new(keys, trust), &mut self.findings);
-        self.pass_by(packet.time);
-    }
-
-    /// Counts a packet.
-    #[inline]
-    fn note(&mut self, packet: &Packet<'_>) -> PacketRef {
+    /// Takes the next packet of the merged input.
+    pub fn packet(&mut self, packet: &Packet<'_>) {
+        let at = packet.reference();
         let capture = self.findings.capture();
         if self.packets == 0 {
             capture.first = packet.time;
         }
         self.packets = self.packets.saturating_add(1);
         capture.last = capture.last.max(packet.time);
-        packet.reference()
-    }
-
-    #[inline]
-    fn pass_by(&mut self, now: Time) {
-        if now.nanos_since(self.looked) >= LOOK_NS {
-            self.pass(now);
-        }
-    }
-
-    /// Takes the next packet of the merged input.
-    pub fn packet(&mut self, packet: &Packet<'_>) {
-        let at = self.note(packet);
         match &self.decoder.decode(packet) {
             Decoded::Tcp(segment) => {
                 let (keys, trust) = (&self.options.keys, &self.options.trust);
@@ -185,7 +144,9 @@ impl Analysis {
             }
             Decoded::Other(_) => {}
         }
-        self.pass_by(packet.time);
+        if packet.time.nanos_since(self.looked) >= LOOK_NS {
+            self.pass(packet.time);
+        }
     }
 
     /// Time has come to `now` without a packet: what only silence shows is judged. Without [`Judging::AsDecided`]
@@ -259,9 +220,6 @@ impl Analysis {
         verdict
     }
 }
-
-/// Packets that come together as a rule.
-const TOGETHER: usize = 32;
 
 /// Time between two looks at open connections.
 const LOOK_NS: i64 = 50_000_000;

@@ -79,12 +79,12 @@ impl Job {
         let Reading { mut input, mut filter, mut progress } = self.open(talk)?;
         let mut batches = 0_u64;
         while let Some(batch) = input.next_batch()? {
-            match (batch, &mut filter) {
-                (Batch::Secrets(key_log), _) => analysis.secrets(key_log),
-                (Batch::Packets(packets), None) => analysis.packets(packets.inspect(&mut *look)),
-                (Batch::Packets(packets), Some(filter)) => {
+            match batch {
+                Batch::Secrets(key_log) => analysis.secrets(key_log),
+                Batch::Packets(packets) => {
                     for packet in packets {
-                        if filter.matches(&packet)? {
+                        let wanted = filter.as_mut().map_or(Ok(true), |filter| filter.matches(&packet))?;
+                        if wanted {
                             look(&packet);
                             analysis.packet(&packet);
                         }

@@ -67,8 +67,8 @@ pub struct Asked {
     pub target_at: usize,
     /// Bytes of its target.
     pub target_len: usize,
-    /// It asks for a head without a body.
-    pub head: bool,
+    /// Its method.
+    pub method: &'static str,
     /// It asks to close the connection.
     pub close: bool,
 }

@@ -4,6 +4,8 @@
 //! [`Connection`], which is told all of them from its SYN on: nothing is concluded here that is not concluded there, and
 //! what is told of one that stays ordinary to its end is what its record would tell.
 
+use std::borrow::Cow;
+
 use super::application::{Answered, Application, Asked};
 use super::connection::Connection;
 use super::flow::between;
@@ -184,16 +186,6 @@ impl Brief {
         self.side.edge.closed && self.side.origin.closed
     }
 
-    /// A number that is made of all that the next segment, or the end, will look at.
-    #[inline]
-    pub(super) fn fetch(&self) -> u64 {
-        u64::from(self.segments)
-            .wrapping_add(self.log.fetch().into())
-            .wrapping_add(self.events.last.number)
-            .wrapping_add(self.events.answer.head_len)
-            .wrapping_add(self.knock.index.into())
-    }
-
     /// The last packet seen.
     pub(super) fn last(&self) -> PacketRef {
         if self.established { self.events.last } else { self.knock.syn.packet }
@@ -247,6 +239,7 @@ impl Brief {
         (request.head_end, request.end, request.close) = (asked_until, asked_until, question.close);
         let place = question_at.saturating_add(question.target_at);
         let target = std::str::from_utf8(self.log.bytes(place, question.target_len));
+        request.method = Cow::Borrowed(question.method);
         request.target.clear();
         request.target.push_str(target.unwrap_or_default());
         let end = Mark { packet: whole, offset: answer.len };

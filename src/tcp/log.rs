@@ -41,12 +41,6 @@ impl Log {
         from.checked_add(len).and_then(|end| self.0.get(from..end)).unwrap_or_default()
     }
 
-    /// The last byte: those that are added come next to it.
-    #[inline]
-    pub(super) fn fetch(&self) -> u8 {
-        self.0.last().copied().unwrap_or(0)
-    }
-
     /// Adds a segment; its payload stands at the place that is given back.
     #[inline]
     pub(super) fn push(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> usize {

@@ -33,5 +33,5 @@ mod watch;
 pub use application::{Answered, Application, Asked, Records};
 pub use memory::MaxMemory;
 pub use roles::Roles;
-pub use table::{Place, Table};
+pub use table::Table;
 pub use watch::Watch;

@@ -19,6 +19,12 @@ pub(super) enum Stage<A> {
 }
 
 impl<A: Application> Stage<A> {
+    /// True where all of it is told.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+
     /// True once nothing but stragglers can come.
     #[inline]
     pub(super) fn closed(&self) -> bool {
@@ -27,16 +33,6 @@ impl<A: Application> Stage<A> {
             Self::Brief(brief) => brief.closed(),
             Self::Open(connection) => connection.closed(),
         }
-    }
-
-    /// Looks at what the next segment will need, so that it is in the processor's caches by then.
-    #[inline]
-    pub(super) fn fetch(&self) {
-        std::hint::black_box(match self {
-            Self::Knocking(_) => 0,
-            Self::Brief(brief) => brief.fetch(),
-            Self::Open(connection) => connection.fetch(),
-        });
     }
 
     /// Bytes that it takes at most; 0 while it is only being opened.
@@ -72,34 +68,24 @@ impl<A> Default for Stages<A> {
 }
 
 impl<A: Application> Stages<A> {
-    /// Takes the SYN-ACK of a connection that is being opened; false for any other segment.
-    #[inline]
-    pub(super) fn take_answer(
-        &mut self,
-        stage: &Stage<A>,
-        source: Endpoint,
-        packet: PacketRef,
-        segment: &Segment<'_>,
-    ) -> bool {
-        match stage {
-            Stage::Knocking(number) => self.knocks.take_answer(*number, source, packet, segment),
-            Stage::Brief(_) | Stage::Open(_) => false,
-        }
-    }
-
-    /// Takes a segment with which the connection stays ordinary; false for any other.
-    #[inline]
-    pub(super) fn take_ordinary(
+    /// Takes a segment of a connection that is only being opened, or of one that stays ordinary with it where `briefly`
+    /// says that no more is wanted of such; false where the connection has to be told.
+    pub(super) fn take_early(
         &mut self,
         stage: &mut Stage<A>,
         source: Endpoint,
         packet: PacketRef,
         segment: &Segment<'_>,
+        briefly: impl FnOnce() -> bool,
     ) -> bool {
-        if let Stage::Knocking(number) = *stage
-            && let Some(brief) = self.knocks.let_in_answered(number).and_then(|knock| self.briefs.begin(knock))
-        {
-            *stage = Stage::Brief(brief);
+        if let Stage::Knocking(number) = *stage {
+            if self.knocks.take_answer(number, source, packet, segment) {
+                return true;
+            }
+            let answered = if briefly() { self.knocks.let_in_answered(number) } else { None };
+            if let Some(brief) = answered.and_then(|knock| self.briefs.begin(knock)) {
+                *stage = Stage::Brief(brief);
+            }
         }
         match stage {
             Stage::Brief(brief) => brief.take::<A>(source, packet, segment),

@@ -19,9 +19,6 @@ use crate::wire::{IcmpError, Segment};
 /// the close. Its ends wait as long (Linux; RFC 9293 section 3.10.8 has twice the life of a segment).
 const LINGER_NS: i64 = 60_000_000_000;
 
-/// Closed connections whose memory is fetched before they end.
-const ENDING: usize = 4;
-
 /// Closed connections that are kept at one time.
 const LINGER_LIMIT: usize = 1024;
 
@@ -33,6 +30,7 @@ pub struct Table<A> {
     pub(super) slots: Vec<Option<Slot<A>>>,
     free: Vec<u32>,
     flows: Flows,
+    last: Option<(FlowKey, u32)>,
     closed: VecDeque<Queued>,
     gone: Gone,
     pub(super) stages: Stages<A>,
@@ -53,20 +51,6 @@ pub(super) struct Slot<A> {
     pub(super) stage: Stage<A>,
 }
 
-/// What a segment belongs to, and where that was when it was looked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    key: FlowKey,
-    slot: Option<u32>,
-}
-
-impl Place {
-    #[inline]
-    fn of(segment: &Segment<'_>) -> Self {
-        Self { key: FlowKey::new(source(segment), destination(segment)), slot: None }
-    }
-}
-
 /// A slot in a queue, with the index of the connection that it held then: slots are used again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queued {
@@ -83,6 +67,7 @@ impl<A: Application> Table<A> {
             slots: Vec::new(),
             free: Vec::new(),
             flows: Flows::default(),
+            last: None,
             closed: VecDeque::new(),
             gone: Gone::default(),
             stages: Stages::default(),
@@ -121,55 +106,24 @@ impl<A: Application> Table<A> {
         app: impl Fn() -> A,
         records: &mut impl Records,
     ) {
-        self.segment_at(Place::of(segment), packet, segment, app, records);
-    }
-
-    /// Looks for the connections of segments that are to be taken next, each after the other, so that what is known of
-    /// them comes from memory side by side.
-    pub fn places<'a>(&self, segments: impl Iterator<Item = &'a Segment<'a>>, places: &mut Vec<Place>) {
-        places.clear();
-        places.extend(segments.map(Place::of));
-        let mut last: Option<Place> = None;
-        for place in places.iter_mut() {
-            let again = last.filter(|last| last.key == place.key);
-            place.slot = again.map_or_else(|| self.flows.find(&place.key, key_in(&self.slots)), |last| last.slot);
-            last = Some(*place);
-        }
-        let ended = self.closed.iter().take(ENDING).map(|queued| queued.slot);
-        for slot in places.iter().filter_map(|place| place.slot).chain(ended) {
-            if let Some(Some(entry)) = self.slots.get(slot as usize) {
-                entry.stage.fetch();
-            }
-        }
-    }
-
-    /// Takes one segment as [`Table::segment`] does. `place` is what [`Table::places`] found of it.
-    pub fn segment_at(
-        &mut self,
-        place: Place,
-        packet: PacketRef,
-        segment: &Segment<'_>,
-        app: impl Fn() -> A,
-        records: &mut impl Records,
-    ) {
         self.retire(packet.time, &app, records);
         if self.memory.is_due() {
             self.bound_memory(&app, records);
         }
-        let (source, key) = (source(segment), place.key);
-        let Some(slot) = self.find(place) else {
+        let (source, destination) = (source(segment), destination(segment));
+        let key = FlowKey::new(source, destination);
+        let Some(slot) = self.find(key) else {
             if self.gone.holds(key, segment) {
                 return;
             }
             return self.open(key, packet, segment, &app, records);
         };
         let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
-        if self.stages.take_answer(&entry.stage, source, packet, segment) {
-            return;
-        }
-        let brief = self.looks.is_none() && !records.wants_all();
-        if brief && self.stages.take_ordinary(&mut entry.stage, source, packet, segment) {
-            return self.queue_closed(slot, packet.time);
+        if !entry.stage.is_open() {
+            let briefly = || self.looks.is_none() && !records.wants_all();
+            if self.stages.take_early(&mut entry.stage, source, packet, segment, briefly) {
+                return self.queue_closed(slot, packet.time);
+            }
         }
         let Some(connection) = self.stages.open_in_place(&mut entry.stage, &app) else { return };
         let from = connection.peer_at(source);
@@ -181,14 +135,17 @@ impl<A: Application> Table<A> {
             if begun_by.is_none() && early.is_none() {
                 return;
             }
-            let entry = self.find(place).and_then(|slot| self.slots.get_mut(slot as usize)?.as_mut());
+            let entry = self.find(key).and_then(|slot| self.slots.get_mut(slot as usize)?.as_mut());
             if let Some(connection) = entry.and_then(|entry| self.stages.open_in_place(&mut entry.stage, &app)) {
                 connection.began_before(begun_by, early);
             }
             return;
         }
         connection.segment(from, packet, segment);
-        self.queue_closed(slot, packet.time);
+        if connection.closed() && !entry.queued {
+            entry.queued = true;
+            self.closed.push_back(Queued { slot, index: entry.index, since: packet.time });
+        }
         if self.looks.is_some() {
             self.notice(slot, packet.time);
         }
@@ -199,8 +156,7 @@ impl<A: Application> Table<A> {
         let quoted = &error.quoted;
         let source = Endpoint { address: quoted.source, port: quoted.source_port };
         let destination = Endpoint { address: quoted.destination, port: quoted.destination_port };
-        let place = Place { key: FlowKey::new(source, destination), slot: None };
-        let Some(slot) = self.find(place) else { return };
+        let Some(slot) = self.find(FlowKey::new(source, destination)) else { return };
         let entry = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
         let Some(connection) = entry.and_then(|entry| self.stages.open_in_place(&mut entry.stage, app)) else {
             return;
@@ -226,20 +182,23 @@ impl<A: Application> Table<A> {
         let mut left: Vec<_> = std::mem::take(&mut self.slots).into_iter().flatten().collect();
         self.flows = Flows::default();
         self.free = Vec::new();
+        self.last = None;
         left.sort_unstable_by_key(|slot| slot.index);
         for slot in left {
             self.end(slot, &app, records);
         }
     }
 
-    /// Where the connection is. Since its place was looked for, others may have begun or ended.
     #[inline]
-    fn find(&self, place: Place) -> Option<u32> {
-        let Place { key, slot } = place;
-        match slot.filter(|&slot| key_in(&self.slots)(slot) == Some(key)) {
-            None => self.flows.find(&key, key_in(&self.slots)),
-            found => found,
+    fn find(&mut self, key: FlowKey) -> Option<u32> {
+        if let Some((last, slot)) = self.last
+            && last == key
+        {
+            return Some(slot);
         }
+        let slot = self.flows.find(&key, key_in(&self.slots))?;
+        self.last = Some((key, slot));
+        Some(slot)
     }
 
     /// Begins a connection with its first segment.
@@ -305,6 +264,7 @@ impl<A: Application> Table<A> {
             *place = Some(entry);
         }
         self.flows.insert(&key, slot, key_in(&self.slots));
+        self.last = Some((key, slot));
         slot
     }
 
@@ -360,8 +320,7 @@ impl<A: Application> Table<A> {
         }
     }
 
-    /// Puts a connection among the closed ones, once it is.
-    #[inline]
+    /// Puts a connection that was taken early among the closed ones, once it is.
     fn queue_closed(&mut self, slot: u32, now: Time) {
         let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
         if !entry.queued && entry.stage.closed() {
@@ -415,6 +374,7 @@ impl<A: Application> Table<A> {
     fn take(&mut self, slot: u32) -> Option<Slot<A>> {
         let entry = self.slots.get_mut(slot as usize).and_then(Option::take)?;
         self.flows.remove(&entry.key, slot);
+        self.last = None;
         self.free.push(slot);
         Some(entry)
     }

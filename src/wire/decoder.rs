@@ -63,13 +63,6 @@ pub struct Decoder {
     whole: Whole,
 }
 
-/// The segment that a packet holds in the plainest way, whole and without tunnels; none where a [`Decoder`] has to look.
-#[must_use]
-#[inline]
-pub fn plain<'a>(packet: &Packet<'a>) -> Option<Segment<'a>> {
-    fast::segment(packet.link, packet.data)
-}
-
 impl Decoder {
     /// A decoder that has seen nothing.
     #[must_use]
@@ -81,7 +74,7 @@ impl Decoder {
     /// completes it counts.
     #[inline]
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Decoded<'a> {
-        match plain(packet) {
+        match fast::segment(packet.link, packet.data) {
             Some(segment) => Decoded::Tcp(segment),
             None => self.decode_any(packet),
         }

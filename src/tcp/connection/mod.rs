@@ -174,13 +174,6 @@ impl<A: Application> Connection<A> {
         }
     }
 
-    /// A number that is made of what the next segment will look at.
-    #[inline]
-    pub(super) fn fetch(&self) -> u64 {
-        let side = |peer: Peer| self.line.direction[peer].packets.wrapping_add(self.stream[peer].high());
-        side(Peer::Edge).wrapping_add(side(Peer::Origin)).wrapping_add(self.settled.into())
-    }
-
     /// The peer that sends from `source`.
     #[inline]
     pub(super) fn peer_at(&self, source: Endpoint) -> Peer {
