@@ -49,7 +49,7 @@ fn every_capture_is_told_the_same() {
         for edge in edges() {
             let judged = |records: Records| {
                 let mut analysis = Analysis::new(Options { edge: edge.clone(), records, ..Options::default() });
-                let Ok(mut input) = Input::open(&[path.clone()]) else { return String::new() };
+                let Ok(mut input) = Input::open(std::slice::from_ref(&path)) else { return String::new() };
                 while let Ok(Some(item)) = input.next_item() {
                     match item {
                         Item::Packet(packet) => analysis.packet(&packet),

@@ -272,6 +272,7 @@ fn set<T>(list: &mut Vec<T>, value: Option<T>) {
 /// The memory of those that have ended, for those that begin.
 #[derive(Default)]
 pub(super) struct Briefs {
+    #[expect(clippy::vec_box, reason = "they go out of here and come back without being moved")]
     spare: Vec<Box<Brief>>,
     /// What is told of each, one after the other.
     line: Option<Box<Timeline>>,
