@@ -67,13 +67,13 @@ impl Job {
         })
     }
 
-    /// Reads every packet of the input into an analysis, and lets `look` see each.
+    /// Reads every packet of the input into an analysis, and lets `look` see each, where there is one.
     pub(super) fn analyse(
         &self,
         key_logs: &[Vec<u8>],
         records: Records,
         talk: Talk,
-        look: &mut dyn FnMut(&Packet<'_>),
+        mut look: Option<&mut dyn FnMut(&Packet<'_>)>,
     ) -> Result<(Verdict, Vec<Source>), Error> {
         let mut analysis = Analysis::new(self.options(key_logs, records, Judging::WithHindsight)?);
         let Reading { mut input, mut filter, mut progress } = self.open(talk)?;
@@ -85,7 +85,9 @@ impl Job {
                     for packet in packets {
                         let wanted = filter.as_mut().map_or(Ok(true), |filter| filter.matches(&packet))?;
                         if wanted {
-                            look(&packet);
+                            if let Some(look) = &mut look {
+                                look(&packet);
+                            }
                             analysis.packet(&packet);
                         }
                     }

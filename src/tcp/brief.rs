@@ -85,14 +85,14 @@ impl Brief {
     pub(super) const MEMORY: u64 = size_of::<Self>() as u64 + 2 * BYTES as u64 + SEGMENTS as u64 * Log::SEGMENT as u64;
 
     /// A connection of which the handshake was seen, but for its last segment; none where there was no SYN-ACK.
-    fn of(knock: Knock, mut log: Log) -> Option<Self> {
+    fn of(knock: &Knock, mut log: Log) -> Option<Self> {
         let (syn, answer) = (knock.syn.seq, knock.answer.as_ref()?.seq);
         log.clear();
         let edge = Side { first: syn + 1, next: syn + 1, acked: syn + 1, packets: 1, closed: false };
         let origin = Side { first: answer + 1, next: answer + 1, acked: answer, packets: 1, closed: false };
         let side = ByPeer { edge, origin };
         let (talk, edge, events) = (Talk::Nothing, knock.edge, Events::default());
-        Some(Self { log, side, talk, edge, established: false, segments: 0, events, knock })
+        Some(Self { log, side, talk, edge, established: false, segments: 0, events, knock: *knock })
     }
 
     /// Takes the next segment and returns true, where the connection stays ordinary with it. Where it does not, nothing
@@ -279,8 +279,9 @@ pub(super) struct Briefs {
 }
 
 impl Briefs {
-    /// What is known of the connection when its handshake is nearly done.
-    pub(super) fn begin(&mut self, knock: Knock) -> Option<Box<Brief>> {
+    /// What is known of the connection when its handshake is nearly done; none where nobody has answered its SYN.
+    pub(super) fn begin(&mut self, knock: &Knock) -> Option<Box<Brief>> {
+        knock.answer.as_ref()?;
         match self.spare.pop() {
             Some(mut brief) => {
                 *brief = Brief::of(knock, std::mem::take(&mut brief.log))?;

@@ -3,8 +3,6 @@
 //! Whatever comes after the SYN and a plain SYN-ACK makes it a [`Connection`], which is told both from the start:
 //! nothing is concluded here that is not concluded there.
 
-use std::collections::VecDeque;
-
 use super::application::Application;
 use super::connection::Connection;
 use super::flow::{destination, source};
@@ -14,7 +12,7 @@ use crate::timeline::{Endpoint, HalfOpen, PacketRef, Peer};
 use crate::wire::Segment;
 
 /// A SYN, and the SYN-ACK that answers it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Knock {
     pub(super) index: u32,
     pub(super) edge: Endpoint,
@@ -31,7 +29,7 @@ impl Knock {
     }
 
     /// Takes the first SYN-ACK that acknowledges the SYN; false for any other segment.
-    fn take_answer(&mut self, source: Endpoint, packet: PacketRef, segment: &Segment<'_>) -> bool {
+    pub(super) fn take_answer(&mut self, source: Endpoint, packet: PacketRef, segment: &Segment<'_>) -> bool {
         let answers = segment.flags.syn() && segment.flags.ack() && segment.ack == self.syn.seq + 1;
         let first = self.answer.is_none() && source == self.origin && source != self.edge;
         if !answers || !first {
@@ -64,58 +62,4 @@ impl Knock {
 fn plain(packet: PacketRef, segment: &Segment<'_>) -> Option<Header> {
     let plain = segment.payload_len == 0 && !segment.flags.rst() && !segment.flags.fin();
     Header::of(packet, segment).filter(|_| plain)
-}
-
-/// All that began with a SYN, oldest first. Those that are only being opened lie in the queue itself: a flood runs
-/// through the same memory again and again.
-#[derive(Default)]
-pub(super) struct Knocks {
-    /// Slot and number of each connection, and the knock until it is let in.
-    queue: VecDeque<(u32, u32, Option<Knock>)>,
-    /// How many were taken from the front.
-    gone: u64,
-}
-
-impl Knocks {
-    /// The number that the next one will have.
-    pub(super) fn next(&self) -> u64 {
-        self.gone.saturating_add(self.queue.len() as u64)
-    }
-
-    pub(super) fn push(&mut self, slot: u32, index: u32, knock: Option<Knock>) {
-        self.queue.push_back((slot, index, knock));
-    }
-
-    /// Takes the oldest from the front, where there are more than `limit`.
-    pub(super) fn pop_beyond(&mut self, limit: usize) -> Option<(u32, u32, Option<Knock>)> {
-        let oldest = if self.queue.len() > limit { self.queue.pop_front() } else { None };
-        self.gone = self.gone.saturating_add(oldest.is_some().into());
-        oldest
-    }
-
-    /// Hands a SYN-ACK to the knock with this number; false where it does not take it.
-    pub(super) fn take_answer(
-        &mut self,
-        number: u64,
-        source: Endpoint,
-        packet: PacketRef,
-        segment: &Segment<'_>,
-    ) -> bool {
-        self.place(number)
-            .is_some_and(|(_, _, knock)| knock.as_mut().is_some_and(|knock| knock.take_answer(source, packet, segment)))
-    }
-
-    /// The knock with this number, which is none any more, where its SYN was answered.
-    pub(super) fn let_in_answered(&mut self, number: u64) -> Option<Knock> {
-        self.place(number)?.2.take_if(|knock| knock.answer.is_some())
-    }
-
-    /// The knock with this number, which is none any more.
-    pub(super) fn let_in(&mut self, number: u64) -> Option<Knock> {
-        self.place(number)?.2.take()
-    }
-
-    fn place(&mut self, number: u64) -> Option<&mut (u32, u32, Option<Knock>)> {
-        self.queue.get_mut(usize::try_from(number.checked_sub(self.gone)?).ok()?)
-    }
 }

@@ -3,15 +3,15 @@
 use super::application::Application;
 use super::brief::{Brief, Briefs};
 use super::connection::Connection;
-use super::knock::Knocks;
+use super::knock::Knock;
 use super::spare::Spare;
 use crate::timeline::{Endpoint, PacketRef, Timeline};
 use crate::wire::Segment;
 
 /// How far a connection has come.
 pub(super) enum Stage<A> {
-    /// It is only being opened: its number among the knocks.
-    Knocking(u64),
+    /// It is only being opened.
+    Knocking(Box<Knock>),
     /// Nothing was out of the ordinary since.
     Brief(Box<Brief>),
     /// All of it is told.
@@ -23,6 +23,15 @@ impl<A: Application> Stage<A> {
     #[inline]
     pub(super) fn is_open(&self) -> bool {
         matches!(self, Self::Open(_))
+    }
+
+    /// True while only SYNs and SYN-ACKs were seen.
+    pub(super) fn half_open(&self) -> bool {
+        match self {
+            Self::Knocking(_) => true,
+            Self::Brief(_) => false,
+            Self::Open(connection) => connection.half_open(),
+        }
     }
 
     /// True once nothing but stragglers can come.
@@ -56,14 +65,13 @@ impl<A: Application> Stage<A> {
 
 /// What connections of every stage are kept in, or made of.
 pub(super) struct Stages<A> {
-    pub(super) knocks: Knocks,
     briefs: Briefs,
     pub(super) spare: Spare<A>,
 }
 
 impl<A> Default for Stages<A> {
     fn default() -> Self {
-        Self { knocks: Knocks::default(), briefs: Briefs::default(), spare: Spare::default() }
+        Self { briefs: Briefs::default(), spare: Spare::default() }
     }
 }
 
@@ -78,12 +86,12 @@ impl<A: Application> Stages<A> {
         segment: &Segment<'_>,
         briefly: impl FnOnce() -> bool,
     ) -> bool {
-        if let Stage::Knocking(number) = *stage {
-            if self.knocks.take_answer(number, source, packet, segment) {
+        if let Stage::Knocking(knock) = stage {
+            if knock.take_answer(source, packet, segment) {
                 return true;
             }
-            let answered = if briefly() { self.knocks.let_in_answered(number) } else { None };
-            if let Some(brief) = answered.and_then(|knock| self.briefs.begin(knock)) {
+            let brief = if briefly() { self.briefs.begin(knock) } else { None };
+            if let Some(brief) = brief {
                 *stage = Stage::Brief(brief);
             }
         }
@@ -94,15 +102,15 @@ impl<A: Application> Stages<A> {
     }
 
     /// The connection, told all that is known of it.
-    pub(super) fn open(&mut self, stage: Stage<A>, app: impl Fn() -> A) -> Option<Box<Connection<A>>> {
+    pub(super) fn open(&mut self, stage: Stage<A>, app: impl Fn() -> A) -> Box<Connection<A>> {
         match stage {
-            Stage::Knocking(number) => Some(self.knocks.let_in(number)?.connection(&mut self.spare, app())),
+            Stage::Knocking(knock) => knock.connection(&mut self.spare, app()),
             Stage::Brief(brief) => {
                 let connection = brief.connection(&mut self.spare, app());
                 self.briefs.add(brief);
-                Some(connection)
+                connection
             }
-            Stage::Open(connection) => Some(connection),
+            Stage::Open(connection) => connection,
         }
     }
 
@@ -113,9 +121,15 @@ impl<A: Application> Stages<A> {
         stage: &'a mut Stage<A>,
         app: impl Fn() -> A,
     ) -> Option<&'a mut Connection<A>> {
-        if !matches!(stage, Stage::Open(_)) {
-            let early = std::mem::replace(stage, Stage::Knocking(u64::MAX));
-            *stage = Stage::Open(self.open(early, app)?);
+        let opened = match stage {
+            Stage::Knocking(knock) => Some(knock.connection(&mut self.spare, app())),
+            Stage::Brief(brief) => Some(brief.connection(&mut self.spare, app())),
+            Stage::Open(_) => None,
+        };
+        if let Some(connection) = opened
+            && let Stage::Brief(brief) = std::mem::replace(stage, Stage::Open(connection))
+        {
+            self.briefs.add(brief);
         }
         match stage {
             Stage::Open(connection) => Some(connection),

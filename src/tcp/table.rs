@@ -32,6 +32,10 @@ pub struct Table<A> {
     flows: Flows,
     last: Option<(FlowKey, u32)>,
     closed: VecDeque<Queued>,
+    /// No closed connection is given up before this time, but where there are too many.
+    lingers_until: Time,
+    /// Slot and index of all that began with a SYN, oldest first.
+    begun: VecDeque<(u32, u32)>,
     gone: Gone,
     pub(super) stages: Stages<A>,
     next_index: u32,
@@ -69,6 +73,8 @@ impl<A: Application> Table<A> {
             flows: Flows::default(),
             last: None,
             closed: VecDeque::new(),
+            lingers_until: Time(i64::MIN),
+            begun: VecDeque::new(),
             gone: Gone::default(),
             stages: Stages::default(),
             next_index: 0,
@@ -213,9 +219,8 @@ impl<A: Application> Table<A> {
         let index = self.next_index;
         self.next_index = self.next_index.wrapping_add(1);
         self.connections = self.connections.saturating_add(1);
-        let knock = Knock::of(index, packet, segment);
-        let (stage, closed) = match &knock {
-            Some(_) => (Stage::Knocking(self.stages.knocks.next()), false),
+        let (stage, closed) = match Knock::of(index, packet, segment) {
+            Some(knock) => (Stage::Knocking(Box::new(knock)), false),
             None => {
                 let mut connection = self.connection(index, packet, segment, app());
                 let from = connection.peer_at(source(segment));
@@ -232,7 +237,7 @@ impl<A: Application> Table<A> {
             self.opened(Queued { slot, index, since: packet.time }, segment.flags.syn());
         }
         if segment.flags.syn() {
-            self.stages.knocks.push(slot, index, knock);
+            self.begun.push_back((slot, index));
             self.bound_half_open(app, records);
         }
     }
@@ -270,19 +275,21 @@ impl<A: Application> Table<A> {
 
     /// Gives up the oldest connections that are only being opened, where there are too many.
     fn bound_half_open(&mut self, app: &impl Fn() -> A, records: &mut impl Records) {
-        while let Some((slot, index, knock)) = self.stages.knocks.pop_beyond(HALF_OPEN_LIMIT) {
-            let connection = match knock {
-                Some(knock) => {
-                    self.take(slot);
-                    let folded = records.given_up(&knock.half_open());
-                    (!folded).then(|| knock.connection(&mut self.stages.spare, app()))
-                }
-                None => self.take_half_open(slot, index),
-            };
-            if let Some(mut connection) = connection {
-                connection.line.given_up = true;
-                self.hand_out(connection, records);
+        while self.begun.len() > HALF_OPEN_LIMIT {
+            let Some((slot, index)) = self.begun.pop_front() else { return };
+            let entry = self.slots.get(slot as usize).and_then(Option::as_ref);
+            if entry.is_none_or(|entry| entry.index != index || !entry.stage.half_open()) {
+                continue;
             }
+            let Some(Slot { stage, .. }) = self.take(slot) else { continue };
+            if let Stage::Knocking(knock) = &stage
+                && records.given_up(&knock.half_open())
+            {
+                continue;
+            }
+            let mut connection = self.stages.open(stage, app);
+            connection.line.given_up = true;
+            self.hand_out(connection, records);
         }
     }
 
@@ -299,24 +306,10 @@ impl<A: Application> Table<A> {
         open.sort_unstable();
         let excess = self.memory.excess(open.iter().map(|(.., bytes)| *bytes));
         for (_, slot, _) in open.into_iter().take(excess) {
-            let stage = self.take(slot).map(|entry| entry.stage);
-            if let Some(mut connection) = stage.and_then(|stage| self.stages.open(stage, app)) {
-                connection.line.given_up = true;
-                self.hand_out(connection, records);
-            }
-        }
-    }
-
-    /// Takes a connection that was let in, and of which still only SYNs and SYN-ACKs were seen.
-    fn take_half_open(&mut self, slot: u32, index: u32) -> Option<Box<Connection<A>>> {
-        let entry = self.slots.get(slot as usize)?.as_ref()?;
-        let Stage::Open(connection) = &entry.stage else { return None };
-        if entry.index != index || !connection.half_open() {
-            return None;
-        }
-        match self.take(slot)?.stage {
-            Stage::Open(connection) => Some(connection),
-            Stage::Knocking(_) | Stage::Brief(_) => None,
+            let Some(Slot { stage, .. }) = self.take(slot) else { continue };
+            let mut connection = self.stages.open(stage, app);
+            connection.line.given_up = true;
+            self.hand_out(connection, records);
         }
     }
 
@@ -339,8 +332,15 @@ impl<A: Application> Table<A> {
 
     #[inline]
     pub(super) fn retire(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
+        if self.closed.len() > LINGER_LIMIT || now >= self.lingers_until {
+            self.retire_closed(now, app, records);
+        }
+    }
+
+    fn retire_closed(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
         while let Some(&oldest) = self.closed.front() {
             if self.closed.len() <= LINGER_LIMIT && now.nanos_since(oldest.since) < LINGER_NS {
+                self.lingers_until = Time(oldest.since.0.saturating_add(LINGER_NS));
                 return;
             }
             self.closed.pop_front();
@@ -349,6 +349,7 @@ impl<A: Application> Table<A> {
                 self.gone.add(key);
             }
         }
+        self.lingers_until = Time(i64::MIN);
     }
 
     pub(super) fn remove(&mut self, slot: u32, app: &impl Fn() -> A, records: &mut impl Records) {
@@ -360,9 +361,8 @@ impl<A: Application> Table<A> {
     /// The connection has come to its end.
     fn end(&mut self, entry: Slot<A>, app: &impl Fn() -> A, records: &mut impl Records) {
         let Some(stage) = self.stages.end_ordinary(entry.stage, |line| records.ordinary(line)) else { return };
-        if let Some(connection) = self.stages.open(stage, app) {
-            self.hand_out(connection, records);
-        }
+        let connection = self.stages.open(stage, app);
+        self.hand_out(connection, records);
     }
 
     fn hand_out(&mut self, mut connection: Box<Connection<A>>, records: &mut impl Records) {
