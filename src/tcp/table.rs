@@ -150,6 +150,7 @@ impl<A: Application> Table<A> {
         connection.segment(from, packet, segment);
         if connection.closed() && !entry.queued {
             entry.queued = true;
+            connection.trim();
             self.closed.push_back(Queued { slot, index: entry.index, since: packet.time });
         }
         if self.looks.is_some() {
