@@ -521,6 +521,40 @@ def healthy__encodings_odd(lab, name):
               "the edge closes after each", observations=[])
 
 
+@scene("caddy", "brotli", "zstd")
+def broken_content_encoding__caddy_precompressed(lab, name):
+    files = lab.work / "files"
+    files.mkdir()
+    pages = {}
+    for page in ("whole", "cut", "plain"):
+        text = "".join(f"<p>{page} {number} {number * number % 997}</p>\n" for number in range(200)).encode()
+        (files / f"{page}.html").write_bytes(text)
+        for ending, pack in (("br", ["brotli", "-c"]), ("zst", ["zstd", "-c"])):
+            packed = subprocess.run([*pack, files / f"{page}.html"], check=True, capture_output=True).stdout
+            pages[page, ending] = {"whole": packed, "cut": packed[:-40], "plain": text}[page]
+            (files / f"{page}.html.{ending}").write_bytes(pages[page, ending])
+    (lab.work / "Caddyfile").write_text(
+        f"{{\n admin off\n auto_https off\n}}\n:80 {{\n root * {files}\n file_server {{\n  precompressed br zstd\n }}\n}}\n")
+    lab.start("origin", "env", f"HOME={lab.work}", "caddy", "run", "--config", lab.work / "Caddyfile", "--adapter", "caddyfile", port=80)
+    lab.capture(name)
+
+    def edge():
+        for page, ending in pages:
+            with connect() as peer:
+                get(peer)
+                coding = {"br": "br", "zst": "zstd"}[ending]
+                peer.sendall(request(f"/{page}.html").replace(b"CF-RAY", f"Accept-Encoding: {coding}\r\nCF-RAY".encode()))
+                got = head(peer)
+                assert f"Content-Encoding: {coding}".lower().encode() in got.lower()
+                missing = len(pages[page, ending]) - len(got) + got.find(b"\r\n\r\n") + 4
+                while missing > 0:
+                    missing -= len(peer.recv(65536))
+
+    lab.edge(edge)
+    lab.label("Caddy sends files that were packed before, in brotli and in zstd: whole, cut, and one that nobody packed; the edge closes "
+              "after each", [(number, 2, "broken-content-encoding", [502, 520]) for number in range(2, 6)], ok=8, observations=[])
+
+
 def main():
     for name, (make, needs) in SCENES.items():
         if sys.argv[1:] and name not in sys.argv[1:]:
