@@ -56,7 +56,7 @@ impl<'a> Case<'a> {
                 && exchange.visibility != Visibility::Obscured
                 && exchange.request.cancelled.is_none()
                 && exchange.number <= last
-                && !line.never_established()
+                && !line.never_opened()
         })
     }
 

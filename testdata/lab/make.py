@@ -555,6 +555,66 @@ def broken_content_encoding__caddy_precompressed(lab, name):
               "after each", [(number, 2, "broken-content-encoding", [502, 520]) for number in range(2, 6)], ok=8, observations=[])
 
 
+def fast_open(lab):
+    """Both hosts send and take data in a SYN (RFC 7413). The origin does what the path says."""
+    for space in ("edge", "origin"):
+        run(*inside(space, "sysctl", "-qw", "net.ipv4.tcp_fastopen=3"))
+
+    def listen():
+        server = socket.socket()
+        server.bind(("0.0.0.0", 80))
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+        server.listen()
+        while True:
+            threading.Thread(target=talk, args=(server.accept()[0],), daemon=True).start()
+
+    def talk(peer):
+        while asked := head(peer):
+            if b"/reset" in asked:
+                return reset(peer)
+            if b"/empty" in asked:
+                break
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        peer.close()
+
+    lab.fork("origin", listen)
+    lab.listens("origin", 80)
+
+
+def ask_at_once(path):
+    """Connects with a request in the SYN, once the kernel has the origin's cookie."""
+    peer = socket.socket()
+    with contextlib.suppress(OSError):
+        peer.sendto(request(path), socket.MSG_FASTOPEN, (ORIGIN, 80))
+        if head(peer):
+            get(peer, "/next")
+    peer.close()
+    time.sleep(0.1)
+
+
+@scene()
+def healthy__fast_open_syns_missed(lab, name):
+    fast_open(lab)
+    lab.edge(lambda: ask_at_once("/cookie"))
+    lab.capture(name, filter="tcp and tcp[tcpflags] & (tcp-syn|tcp-ack) != tcp-syn")
+    lab.edge(lambda: [ask_at_once("/") for _ in range(3)])
+    lab.label("TCP Fast Open: the first request of each connection stood in its SYN, which the capture does not hold", observations=[])
+
+
+@scene("iptables")
+def connect_refused__fast_open(lab, name):
+    fast_open(lab)
+    lab.capture(name)
+    lab.edge(lambda: [ask_at_once(path) for path in ("/cookie", "/", "/empty", "/reset")])
+    for reject in ("tcp-reset", "icmp-host-unreachable"):
+        run(*inside("origin", "iptables", "-A", "INPUT", "-p", "tcp", "--dport", 80, "-j", "REJECT", "--reject-with", reject))
+        lab.edge(lambda: ask_at_once("/rejected"))
+        run(*inside("origin", "iptables", "-F"))
+    lab.label("TCP Fast Open: requests in SYNs that are answered, closed on, reset, refused, and rejected by ICMP",
+              [(2, 1, "empty-response", 520), (3, 1, "reset-before-response", 520), (4, None, "connect-refused", 521),
+               (5, None, "connect-unreachable", 523)], ok=4, observations=[])
+
+
 def main():
     for name, (make, needs) in SCENES.items():
         if sys.argv[1:] and name not in sys.argv[1:]:

@@ -221,9 +221,13 @@ impl<A: Application> Connection<A> {
             self.copy(from, packet, segment);
             return;
         }
-        if segment.flags.syn() && self.is_own_syn(from, packet, segment) && self.missed_before_first(from, segment) {
-            self.copy(from, packet, segment);
-            return;
+        if segment.flags.syn() && self.is_own_syn(from, packet, segment) {
+            if self.stream[from].is_empty() {
+                self.count_from(from, segment);
+            } else if self.missed_before_first(from, segment) {
+                self.copy(from, packet, segment);
+                return;
+            }
         }
         let from = if segment.flags.syn() || segment.flags.rst() { from } else { self.join(from, segment) };
         let direction = &mut self.line.direction[from];
@@ -499,6 +503,11 @@ impl<A: Application> Connection<A> {
         let until = self.read_until(from, segment);
         let Self { line, above, stream, flight, joined_late, .. } = self;
         announce_late_join(line, above, joined_late);
+        let unasked = from == Peer::Origin && line.connect.syns.is_empty() && !*joined_late && until == 0;
+        if unasked && stream.edge.is_empty() && line.direction.origin.first_data.is_none() {
+            // The SYN, which the capture does not hold, may have brought the question (RFC 7413).
+            above.app.gap(line, Peer::Edge, 0, Mark { packet, offset: 0 });
+        }
         line.direction[from].recent.push(packet.number, stream[from.other()].acked());
         let stream = &mut stream[from];
         let before = stream.high();
@@ -697,10 +706,14 @@ fn repeat(direction: &mut Direction, offset: u64, len: u32, first: PacketRef, pa
 }
 
 fn start(line: &Timeline) -> Start {
-    let data = line.direction.edge.first_data.is_some() || line.direction.origin.first_data.is_some();
+    // The data of a SYN proves no handshake, and a refusal acknowledges it (RFC 7413; RFC 9293 section 3.10.7.1).
+    let edge = &line.direction.edge;
+    let in_syn = edge.last_data.is_some_and(|data| line.connect.syns.contains(&data));
+    let syn_bytes = if in_syn { edge.sent as i64 } else { 0 };
+    let data = (edge.first_data.is_some() && !in_syn) || line.direction.origin.first_data.is_some();
     let syn = !line.connect.syns.is_empty();
     let syn_ack = !line.connect.syn_acks.is_empty();
-    let answered_later = line.direction.origin.rsts.iter().any(|rst| rst.acked.is_some_and(|acked| acked > 0));
+    let answered_later = line.direction.origin.rsts.iter().any(|rst| rst.acked.is_some_and(|acked| acked > syn_bytes));
     match (syn, syn_ack) {
         (false, false) => Start::MidStream,
         // The ACK of a SYN-ACK tells of one, in the capture or not; so does a reset that acknowledges more than the SYN.
@@ -949,6 +962,40 @@ mod tests {
         let line = Conversation::new().syn(Edge).rst(Origin).line();
         assert_eq!((line.start, line.end()), (Start::Refused, End::Refused));
         assert_eq!(line.direction.origin.rsts[0].look, RstLook::Refusal);
+    }
+
+    #[test]
+    fn what_a_syn_brings_is_the_first_of_its_stream() {
+        let open = Conversation::new().syn_says(b"GET").syn(Origin).ack(Edge).says(Origin, b"200").ack(Edge);
+        let talk = open.says(Edge, b"GET2").says(Origin, b"200").fin(Origin).each(|told| told.after_ms = 0);
+        let heard = "E(GET) O(200) E(GET2) O(200) O.";
+        assert_eq!(talk.clone().hear().1, heard);
+        for place in 1..5 {
+            let (lines, late) = talk.clone().moved(0, place).hear();
+            assert_eq!((lines.len(), late.as_str()), (1, heard), "the SYN at place {place}");
+            assert_eq!((lines[0].start, lines[0].direction.edge.missed_by_capture), (Start::Handshake, 0));
+            assert_eq!((lines[0].direction.edge.sent, lines[0].direction.edge.acked), (7, 7));
+        }
+        let (_, unseen) = talk.skip(1).hear();
+        assert_eq!(unseen, "E<0> O(200) E(GET2) O(200) O.", "a question in a SYN that the capture does not hold");
+    }
+
+    #[test]
+    fn what_a_syn_brings_and_nobody_takes_comes_again() {
+        let talk = Conversation::new().syn_says(b"GET").syn(Origin).but(|syn_ack| syn_ack.ack -= 3);
+        let again = talk.says(Edge, b"GET").but(|again| again.seq -= 3);
+        let (lines, heard) = again.says(Origin, b"200").but(|answer| answer.ack -= 3).hear();
+        assert_eq!((heard.as_str(), lines[0].direction.edge.bytes), ("E(GET) O(200)", 3));
+    }
+
+    #[test]
+    fn a_syn_with_data_is_refused_and_unanswered_as_any_other() {
+        let asked = Conversation::new().syn_says(b"GET");
+        let refused = asked.clone().rst(Origin).line();
+        assert_eq!((refused.start, refused.end()), (Start::Refused, End::Refused));
+        assert_eq!(refused.direction.origin.rsts[0].look, RstLook::Refusal);
+        let repeated = asked.again().but(|syn| (syn.after_ms, syn.payload) = (1_000, b""));
+        assert_eq!(repeated.line().start, Start::Unanswered);
     }
 
     #[test]
