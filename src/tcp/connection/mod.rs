@@ -285,7 +285,9 @@ impl<A: Application> Connection<A> {
             && !self.roles_open
             && self.initial.edge.is_some()
             && self.initial.origin.is_some()
-            && (self.joined_late || !line.connect.syns.is_empty() || !line.connect.syn_acks.is_empty())
+            && (self.joined_late
+                || !line.connect.syns.is_empty()
+                || (!line.connect.syn_acks.is_empty() && !self.unasked()))
             && is_open(&line.direction.edge, &self.flight.edge)
             && is_open(&line.direction.origin, &self.flight.origin)
             && self.analysis.is_settled(ByPeer { edge, origin })
@@ -495,17 +497,25 @@ impl<A: Application> Connection<A> {
         }
     }
 
+    /// True while nothing was heard of either side, and the SYN, which may have brought a question (RFC 7413), is not in
+    /// the capture.
+    fn unasked(&self) -> bool {
+        let line = &self.line;
+        let silent = line.direction.edge.bytes == 0 && line.direction.origin.bytes == 0;
+        silent && line.connect.syns.is_empty() && !line.connect.syn_acks.is_empty()
+    }
+
     fn payload(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>, kind: Kind) {
         // The payload of a SYN stands behind the SYN in sequence space (RFC 9293 section 3.4).
         let sequence = if segment.flags.syn() { segment.seq + 1 } else { segment.seq };
         let offset = self.stream[from].offset_of(sequence);
         let cut = u64::from(segment.payload_len).saturating_sub(segment.payload.len() as u64);
         let until = self.read_until(from, segment);
+        let unasked = self.unasked();
         let Self { line, above, stream, flight, joined_late, .. } = self;
         announce_late_join(line, above, joined_late);
-        let unasked = from == Peer::Origin && line.connect.syns.is_empty() && !*joined_late && until == 0;
-        if unasked && stream.edge.is_empty() && line.direction.origin.first_data.is_none() {
-            // The SYN, which the capture does not hold, may have brought the question (RFC 7413).
+        if unasked && from == Peer::Origin && until == 0 {
+            // What this answers was not sent behind the SYN.
             above.app.gap(line, Peer::Edge, 0, Mark { packet, offset: 0 });
         }
         line.direction[from].recent.push(packet.number, stream[from.other()].acked());
