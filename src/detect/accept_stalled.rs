@@ -24,7 +24,7 @@ const SENDS: u32 = 3;
 /// handshakes that only the edge believes complete.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     // Where a message says why nothing is acknowledged, silence says nothing.
-    if case.rejections().next().is_some() {
+    if case.rejections(Peer::Edge).next().is_some() {
         return Vec::new();
     }
     let found = syn_dropped(case).or_else(|| never_accepted(case)).or_else(|| never_acknowledged(case));

@@ -1,8 +1,9 @@
 //! The edge's SYN is never answered, or the answer never arrives.
 
 use super::case::between;
+use super::connect_unreachable::{actor, meaning};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{PacketRef, Start, Vantage};
+use crate::timeline::{PacketRef, Peer, Start, Vantage};
 
 pub(super) const CAUSES: &[Cause] = &[CONNECT_TIMEOUT];
 
@@ -17,7 +18,8 @@ const ONE_SYN_SILENCE_S: f64 = 5.0;
 /// SYN repeated and never answered, or SYN-ACKs that never get their ACK.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let line = case.line;
-    if line.start != Start::Unanswered || line.given_up || !line.unreachable.is_empty() || case.capture().flooded() {
+    let told = line.unreachable.iter().any(|error| error.about == Peer::Edge);
+    if line.start != Start::Unanswered || line.given_up || told || case.capture().flooded() {
         return Vec::new();
     }
     // Where the origin's packets take another way, its answers are not in the capture.
@@ -84,21 +86,33 @@ fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
 fn syn_ack_lost(case: &Case<'_>, first: PacketRef, answer: PacketRef) -> Finding {
     let line = case.line;
     let times = line.connect.syn_acks.len();
+    let mut evidence = vec![
+        Evidence::new(first, "SYN of the edge"),
+        Evidence::new(answer, format!("SYN-ACK number {times} of the origin; no ACK follows")),
+    ];
+    let mut at = line.connect.syn_acks.first().copied().unwrap_or(answer);
+    let (actor, confidence, why) = match case.rejections(Peer::Origin).next() {
+        Some(error) => {
+            let said = format!("ICMP from {}, about the SYN-ACK: {}", error.from, meaning(error));
+            evidence.push(Evidence::new(error.packet, said));
+            at = error.packet;
+            let why = format!("{} rejects the SYN-ACKs on the way back, \"{}\"", error.from, meaning(error));
+            (actor(case, error), Confidence::Certain, why)
+        }
+        None => (Actor::Network, Confidence::Likely, "the SYN-ACKs are lost on the way back".to_owned()),
+    };
+    evidence.sort_by_key(|evidence| evidence.packet.number);
     Finding {
         cause: CONNECT_TIMEOUT,
         scope: Scope::Connection,
-        at: line.connect.syn_acks.first().copied().unwrap_or(answer),
-        actor: Actor::Network,
-        confidence: Confidence::Likely,
+        at,
+        actor,
+        confidence,
         summary: format!(
-            "The origin answered the edge's SYN {times} times within {}, and the edge never acknowledged: the \
-             SYN-ACKs are lost on the way back.",
+            "The origin answered the edge's SYN {times} times within {}, and the edge never acknowledged: {why}.",
             between(first, answer),
         ),
-        evidence: vec![
-            Evidence::new(first, "SYN of the edge"),
-            Evidence::new(answer, format!("SYN-ACK number {times} of the origin; no ACK follows")),
-        ],
+        evidence,
         edge_status: None,
     }
 }

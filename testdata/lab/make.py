@@ -120,7 +120,7 @@ class Lab:
                 raise RuntimeError("tcpdump does not listen")
         time.sleep(0.2)
 
-    def label(self, context, incidents=(), ok=None, observations=None):
+    def label(self, context, incidents=(), ok=None, observations=None, actor="origin"):
         """Ends the capture. Incidents: connection (from 0, as in tcp.stream), exchange, cause(s), status(es), needs keys."""
         time.sleep(1.2)
         self.dump.send_signal(signal.SIGINT)
@@ -136,7 +136,7 @@ class Lab:
         for stream, exchange, cause, status, *needs_keys in incidents:
             client, server = streams[stream]
             label["incidents"].append({"client": client, "server": server, "exchange": exchange, "cause": cause,
-                                       "edge_status": status, "actor": "origin", "needs_keys": needs_keys == [True]})
+                                       "edge_status": status, "actor": actor, "needs_keys": needs_keys == [True]})
         if observations is not None:
             label["observations"] = observations
         if self.keys.exists():
@@ -613,6 +613,52 @@ def connect_refused__fast_open(lab, name):
     lab.label("TCP Fast Open: requests in SYNs that are answered, closed on, reset, refused, and rejected by ICMP",
               [(2, 1, "empty-response", 520), (3, 1, "reset-before-response", 520), (4, None, "connect-refused", 521),
                (5, None, "connect-unreachable", 523)], ok=4, observations=[])
+
+
+@scene("iptables")
+def connect_unreachable__answers_rejected(lab, name):
+    def origin(peer, _):
+        with contextlib.suppress(OSError):
+            while asked := head(peer):
+                body = b"x" * (30000 if b"/large" in asked else 5)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    lab.serve(origin)
+    lab.capture(name)
+
+    def rejects(change, message):
+        run(*inside("router", "iptables", change, "FORWARD", "-p", "tcp", "--sport", 80, "-j", "REJECT", "--reject-with", message))
+
+    def give_up(peer, path):
+        peer.settimeout(3.3)
+        with contextlib.suppress(OSError):
+            peer.connect((ORIGIN, 80)) if path is None else get(peer, path)
+        reset(peer)
+
+    for path, message in ((None, "icmp-admin-prohibited"), (None, "icmp-host-unreachable"), ("/small", "icmp-admin-prohibited"),
+                          ("/large", "icmp-net-unreachable")):
+        def edge():
+            peer = connect() if path else socket.socket()
+            if path:
+                get(peer)
+                (lab.work / "ready").touch()
+                time.sleep(0.4)
+            give_up(peer, path)
+
+        process = lab.fork("edge", edge) if path else None
+        while path and not (lab.work / "ready").exists():
+            time.sleep(0.02)
+        rejects("-A", message)
+        if path:
+            os.waitpid(process, 0)
+            (lab.work / "ready").unlink()
+        else:
+            lab.edge(edge)
+        rejects("-D", message)
+    lab.label("a firewall rejects what the origin sends, by ICMP: two SYN-ACKs, of which the kernel forgets one, a small response and a "
+              "large one", [(0, None, "connect-timeout", 522), (1, None, "connect-timeout", 522),
+                            (2, 2, "connect-unreachable", [522, 524]), (3, 2, "connect-unreachable", [522, 524])], ok=2,
+              actor=["network", "middlebox"])
 
 
 def main():

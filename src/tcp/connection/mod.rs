@@ -151,7 +151,18 @@ impl<A: Application> Connection<A> {
         }
         let differs = initial != segment.seq;
         let known = !self.line.connect.syns.is_empty();
-        if segment.flags.ack() { differs } else { differs || known && (self.reset() || self.finished()) }
+        if segment.flags.ack() {
+            differs && !self.answers_anew(from, segment)
+        } else {
+            differs || known && (self.reset() || self.finished())
+        }
+    }
+
+    /// True for a SYN-ACK that answers the SYN of a connection which is only being opened, with another number: the host
+    /// has forgotten that it answered before (an ICMP error, or SYN cookies, RFC 4987), and the edge has heard neither.
+    fn answers_anew(&self, from: Peer, segment: &Segment<'_>) -> bool {
+        let asked = self.initial.edge.is_some_and(|syn| segment.ack == syn + 1);
+        asked && from == Peer::Origin && self.half_open() && self.stream.origin.is_empty()
     }
 
     /// The late copy of this connection's SYN that a SYN-ACK answers, where a host took it for a SYN of its own.
@@ -364,6 +375,10 @@ impl<A: Application> Connection<A> {
     }
 
     fn synchronize(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        if segment.flags.ack() && self.answers_anew(from, segment) {
+            self.initial[from] = None;
+            self.stream[from] = Stream::default();
+        }
         self.initial[from].get_or_insert(segment.seq);
         self.stream[from].begin_at(segment.seq + 1);
         let line = &mut self.line;
@@ -965,6 +980,19 @@ mod tests {
         let line = Conversation::new().syn(Edge).again().but(|syn| syn.after_ms = 1_000).line();
         assert_eq!(line.connect.syns.len(), 2);
         assert_eq!(line.start, Start::Unanswered);
+    }
+
+    #[test]
+    fn a_host_that_answers_a_syn_anew_has_forgotten_its_first_answer() {
+        let knock = Conversation::new().syn(Edge).syn(Origin);
+        let again = knock.clone().each(|told| (told.after_ms, told.id) = (1_000, told.id + 7));
+        let anew = again.but(|syn_ack| syn_ack.seq = 77_000);
+        let open = knock.clone().followed_by(anew.clone()).line();
+        assert_eq!((open.start, open.connect.syns.len(), open.connect.syn_acks.len()), (Start::Unanswered, 2, 2));
+        let number = |told: &mut super::super::testing::Told| told.ack = 77_001;
+        let talk = knock.followed_by(anew).ack(Edge).but(number).says(Edge, b"GET").but(number);
+        let (lines, heard) = talk.says(Origin, b"200").but(|answer| answer.seq = 77_001).hear();
+        assert_eq!((lines.len(), heard.as_str(), lines[0].start), (1, "E(GET) O(200)", Start::Handshake));
     }
 
     #[test]
