@@ -56,7 +56,13 @@ fn later(segments: &[PacketRef]) -> bool {
 
 fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
     let line = case.line;
+    let earlier = line.direction.origin.last.filter(|_| line.direction.origin.rsts.is_empty());
     let (actor, why) = match case.syn_vantage() {
+        _ if earlier.is_some() => (
+            Actor::Network,
+            "the origin still believes in an earlier connection on the same ports, and the reset that ends it does not \
+             reach it (RFC 9293 section 3.5.1)",
+        ),
         Vantage::Origin => (
             Actor::Origin,
             "it reached this host, and nothing left it: the host's own firewall drops it, or its accept queue is full",
@@ -64,6 +70,11 @@ fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
         _ => (Actor::Network, "nothing came back from the origin or from the path to it"),
     };
     let times = line.connect.syns.len();
+    let mut evidence =
+        vec![Evidence::new(first, "first SYN"), Evidence::new(last, format!("SYN number {times}, still no answer"))];
+    evidence.extend(
+        earlier.map(|ack| Evidence::new(ack, "an ACK of the origin that acknowledges another connection's bytes")),
+    );
     Finding {
         cause: CONNECT_TIMEOUT,
         scope: Scope::Connection,
@@ -71,14 +82,12 @@ fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
         actor,
         confidence: Confidence::Likely,
         summary: format!(
-            "The edge sent {times} SYNs to {} within {} and got no answer: {why}.",
+            "The edge sent {times} SYNs to {} within {} and got no {}: {why}.",
             line.endpoint.origin,
             between(first, last),
+            if earlier.is_some() { "SYN-ACK" } else { "answer" },
         ),
-        evidence: vec![
-            Evidence::new(first, "first SYN"),
-            Evidence::new(last, format!("SYN number {times}, still no answer")),
-        ],
+        evidence,
         edge_status: None,
     }
 }

@@ -661,6 +661,65 @@ def connect_unreachable__answers_rejected(lab, name):
               actor=["network", "middlebox"])
 
 
+@scene("nginx")
+def healthy__deferred_accept(lab, name):
+    nginx(lab, "listen 80 deferred;", 80)
+    lab.capture(name)
+
+    def visit(wait, leave):
+        peer = connect()
+        time.sleep(wait)
+        if leave is get:
+            get(peer)
+        (peer.close if leave is get else lambda: leave(peer))()
+
+    def edge():
+        visits = [(0, get), (5, get), (8, get), (6, socket.socket.close), (6, reset), (1.5, reset)]
+        visits = [threading.Thread(target=visit, args=visit_) for visit_ in visits]
+        for thread in visits:
+            thread.start()
+        for thread in visits:
+            thread.join()
+
+    lab.edge(edge)
+    lab.label("nginx waits for the first bytes in the kernel (listen ... deferred): it repeats the SYN-ACK though its ACK came; the edge "
+              "asks late, or leaves without asking", ok=3)
+
+
+@scene("iptables")
+def connect_timeout__earlier_connection(lab, name):
+    def origin(peer, _):
+        while head(peer):
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    def from_one_port(path, patience):
+        peer = socket.socket()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        peer.settimeout(patience)
+        peer.bind((EDGE, 44444))
+        with contextlib.suppress(OSError):
+            peer.connect((ORIGIN, 80))
+            get(peer, path)
+        return peer
+
+    def forgets():
+        # The edge dies without a word: neither FIN nor RST leaves it.
+        peer = from_one_port("/", 5)
+        for flag in ("FIN", "RST"):
+            run("iptables", "-A", "OUTPUT", "-p", "tcp", "--tcp-flags", flag, flag, "-j", "DROP")
+        reset(peer)
+
+    lab.serve(origin)
+    lab.capture(name)
+    lab.edge(forgets)
+    lab.edge(lambda: from_one_port("/never", 6.5))
+    run(*inside("edge", "iptables", "-F"))
+    lab.edge(lambda: from_one_port("/at-last", 6.5))
+    lab.label("the edge restarts without closing its connection and takes the same port again: the origin answers its SYN with an ACK of "
+              "the earlier connection. First the edge's RST does not get through, then it does",
+              [(1, None, "connect-timeout", 522)], ok=2, actor=["network", "origin", "middlebox"])
+
+
 def main():
     for name, (make, needs) in SCENES.items():
         if sys.argv[1:] and name not in sys.argv[1:]:

@@ -143,7 +143,8 @@ impl<A: Application> Connection<A> {
     /// holds of this one.
     pub(super) fn is_replaced_by(&self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
         if let Opening::Waiting(early) = &self.opening {
-            return !early.belongs_to(segment);
+            // What waits may be of an earlier connection, which the other side still believes in (RFC 5961 section 4).
+            return self.initial[from] != Some(segment.seq) && !early.belongs_to(segment);
         }
         let Some(initial) = self.initial[from] else { return false };
         if self.habits[from].is_syn_again(segment, packet) || self.is_own_syn(from, packet, segment) {
@@ -434,6 +435,11 @@ impl<A: Application> Connection<A> {
         let sender = from.other();
         let offset = self.stream[sender].offset_of(segment.ack);
         let connect = &mut self.line.connect;
+        let opening = from == Peer::Origin && !connect.syns.is_empty() && connect.syn_acks.is_empty();
+        if opening && offset > (self.stream[sender].high() as i64).saturating_add(NEAR) {
+            // The origin means an earlier connection (RFC 5961 section 4).
+            return;
+        }
         // Late copies of an earlier connection's segments acknowledge what this one never sent.
         let of_this_one = (0..=(self.stream[sender].high() as i64).saturating_add(NEAR)).contains(&offset);
         if from == Peer::Edge && connect.ack.is_none() && !segment.flags.syn() && of_this_one {
@@ -993,6 +999,18 @@ mod tests {
         let talk = knock.followed_by(anew).ack(Edge).but(number).says(Edge, b"GET").but(number);
         let (lines, heard) = talk.says(Origin, b"200").but(|answer| answer.seq = 77_001).hear();
         assert_eq!((lines.len(), heard.as_str(), lines[0].start), (1, "E(GET) O(200)", Start::Handshake));
+    }
+
+    #[test]
+    fn a_syn_that_meets_an_earlier_connection_and_comes_again_is_one_connection() {
+        let earlier = |told: &mut super::super::testing::Told| {
+            (told.seq, told.ack) = (told.seq.wrapping_add(900_000), told.ack + 90_000_000)
+        };
+        let knock = Conversation::new().syn(Edge).ack(Origin).but(earlier);
+        let again = knock.clone().each(|told| (told.after_ms, told.id) = (1_000, told.id + 9));
+        let line = knock.followed_by(again).line();
+        assert_eq!((line.start, line.connect.syns.len(), line.direction.origin.packets), (Start::Unanswered, 2, 2));
+        assert_eq!((line.direction.edge.acked, line.direction.edge.missed_by_capture), (0, 0));
     }
 
     #[test]
