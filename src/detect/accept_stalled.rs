@@ -24,7 +24,7 @@ const SENDS: u32 = 3;
 /// handshakes that only the edge believes complete.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     // Where a message says why nothing is acknowledged, silence says nothing.
-    if case.rejections().next().is_some() {
+    if case.rejections(Peer::Edge).next().is_some() {
         return Vec::new();
     }
     let found = syn_dropped(case).or_else(|| never_accepted(case)).or_else(|| never_acknowledged(case));
@@ -109,7 +109,9 @@ fn never_accepted(case: &Case<'_>) -> Option<Finding> {
     let repeated = line.connect.syn_acks.iter().filter(|packet| packet.number > ack.number).filter(again).count();
     let served = line.direction.origin.first_data.is_some() || line.direction.edge.acked > 0;
     let stuck = line.direction.edge.stuck.filter(|stuck| stuck.offset == 0 && stuck.sends >= SENDS);
-    if served || (repeated == 0 && stuck.is_none()) || !line.direction.origin.rsts.is_empty() {
+    // A host that waits for the first bytes ignores the ACK until they come (Linux: TCP_DEFER_ACCEPT).
+    let deferred = line.direction.edge.sent == 0;
+    if served || deferred || (repeated == 0 && stuck.is_none()) || !line.direction.origin.rsts.is_empty() {
         return None;
     }
     let exchange = line.exchanges.first();
@@ -164,6 +166,15 @@ mod tests {
             told.line.direction.edge.stuck = Some(Stuck { offset: 0, len: 100, sends: 4, first: request, last });
         });
         assert!(told.found_by(detect).is_empty());
+    }
+
+    #[test]
+    fn a_host_that_waits_for_the_first_bytes_asks_again() {
+        let told = connected().after(1.0).with(|told| {
+            let syn_ack = told.packet();
+            told.line.connect.syn_acks.push(syn_ack);
+        });
+        assert!(told.rst(Peer::Edge, crate::timeline::RstLook::Abort).found_by(detect).is_empty());
     }
 
     #[test]

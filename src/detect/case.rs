@@ -56,13 +56,13 @@ impl<'a> Case<'a> {
                 && exchange.visibility != Visibility::Obscured
                 && exchange.request.cancelled.is_none()
                 && exchange.number <= last
-                && !line.never_established()
+                && !line.never_opened()
         })
     }
 
-    /// ICMP errors that quote what the edge sent, but for those that only ask for smaller packets.
-    pub fn rejections(&self) -> impl Iterator<Item = &'a Unreachable> {
-        self.line.unreachable.iter().filter(|error| error.about == Peer::Edge && error.mtu.is_none())
+    /// ICMP errors that quote what `sender` sent, but for those that only ask for smaller packets.
+    pub fn rejections(&self, sender: Peer) -> impl Iterator<Item = &'a Unreachable> {
+        self.line.unreachable.iter().filter(move |error| error.about == sender && error.mtu.is_none())
     }
 
     /// Unfinished exchanges of which not one byte of a final response came. Where the capture misses bytes of the origin

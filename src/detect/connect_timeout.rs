@@ -1,8 +1,9 @@
 //! The edge's SYN is never answered, or the answer never arrives.
 
 use super::case::between;
+use super::connect_unreachable::{actor, meaning};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{PacketRef, Start, Vantage};
+use crate::timeline::{PacketRef, Peer, Start, Vantage};
 
 pub(super) const CAUSES: &[Cause] = &[CONNECT_TIMEOUT];
 
@@ -17,7 +18,8 @@ const ONE_SYN_SILENCE_S: f64 = 5.0;
 /// SYN repeated and never answered, or SYN-ACKs that never get their ACK.
 pub(super) fn detect(case: &Case<'_>) -> Vec<Finding> {
     let line = case.line;
-    if line.start != Start::Unanswered || line.given_up || !line.unreachable.is_empty() || case.capture().flooded() {
+    let told = line.unreachable.iter().any(|error| error.about == Peer::Edge);
+    if line.start != Start::Unanswered || line.given_up || told || case.capture().flooded() {
         return Vec::new();
     }
     // Where the origin's packets take another way, its answers are not in the capture.
@@ -54,7 +56,13 @@ fn later(segments: &[PacketRef]) -> bool {
 
 fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
     let line = case.line;
+    let earlier = line.direction.origin.last.filter(|_| line.direction.origin.rsts.is_empty());
     let (actor, why) = match case.syn_vantage() {
+        _ if earlier.is_some() => (
+            Actor::Network,
+            "the origin still believes in an earlier connection on the same ports, and the reset that ends it does not \
+             reach it (RFC 9293 section 3.5.1)",
+        ),
         Vantage::Origin => (
             Actor::Origin,
             "it reached this host, and nothing left it: the host's own firewall drops it, or its accept queue is full",
@@ -62,6 +70,11 @@ fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
         _ => (Actor::Network, "nothing came back from the origin or from the path to it"),
     };
     let times = line.connect.syns.len();
+    let mut evidence =
+        vec![Evidence::new(first, "first SYN"), Evidence::new(last, format!("SYN number {times}, still no answer"))];
+    evidence.extend(
+        earlier.map(|ack| Evidence::new(ack, "an ACK of the origin that acknowledges another connection's bytes")),
+    );
     Finding {
         cause: CONNECT_TIMEOUT,
         scope: Scope::Connection,
@@ -69,14 +82,12 @@ fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
         actor,
         confidence: Confidence::Likely,
         summary: format!(
-            "The edge sent {times} SYNs to {} within {} and got no answer: {why}.",
+            "The edge sent {times} SYNs to {} within {} and got no {}: {why}.",
             line.endpoint.origin,
             between(first, last),
+            if earlier.is_some() { "SYN-ACK" } else { "answer" },
         ),
-        evidence: vec![
-            Evidence::new(first, "first SYN"),
-            Evidence::new(last, format!("SYN number {times}, still no answer")),
-        ],
+        evidence,
         edge_status: None,
     }
 }
@@ -84,21 +95,33 @@ fn unanswered(case: &Case<'_>, first: PacketRef, last: PacketRef) -> Finding {
 fn syn_ack_lost(case: &Case<'_>, first: PacketRef, answer: PacketRef) -> Finding {
     let line = case.line;
     let times = line.connect.syn_acks.len();
+    let mut evidence = vec![
+        Evidence::new(first, "SYN of the edge"),
+        Evidence::new(answer, format!("SYN-ACK number {times} of the origin; no ACK follows")),
+    ];
+    let mut at = line.connect.syn_acks.first().copied().unwrap_or(answer);
+    let (actor, confidence, why) = match case.rejections(Peer::Origin).next() {
+        Some(error) => {
+            let said = format!("ICMP from {}, about the SYN-ACK: {}", error.from, meaning(error));
+            evidence.push(Evidence::new(error.packet, said));
+            at = error.packet;
+            let why = format!("{} rejects the SYN-ACKs on the way back, \"{}\"", error.from, meaning(error));
+            (actor(case, error), Confidence::Certain, why)
+        }
+        None => (Actor::Network, Confidence::Likely, "the SYN-ACKs are lost on the way back".to_owned()),
+    };
+    evidence.sort_by_key(|evidence| evidence.packet.number);
     Finding {
         cause: CONNECT_TIMEOUT,
         scope: Scope::Connection,
-        at: line.connect.syn_acks.first().copied().unwrap_or(answer),
-        actor: Actor::Network,
-        confidence: Confidence::Likely,
+        at,
+        actor,
+        confidence,
         summary: format!(
-            "The origin answered the edge's SYN {times} times within {}, and the edge never acknowledged: the \
-             SYN-ACKs are lost on the way back.",
+            "The origin answered the edge's SYN {times} times within {}, and the edge never acknowledged: {why}.",
             between(first, answer),
         ),
-        evidence: vec![
-            Evidence::new(first, "SYN of the edge"),
-            Evidence::new(answer, format!("SYN-ACK number {times} of the origin; no ACK follows")),
-        ],
+        evidence,
         edge_status: None,
     }
 }

@@ -76,19 +76,22 @@ fn silent(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
     let stuck = case.line.direction.edge.stuck?;
     let idle = request.packet.time.nanos_since(since.time);
     let heard = case.line.direction.origin.last_data.is_some_and(|last| last.number > request.packet.number)
-        || case.rejections().next().is_some();
+        || case.rejections(Peer::Edge).next().is_some();
     if stuck.offset > request.offset || stuck.sends < SILENT_SENDS || idle < IDLE_NS || heard {
         return None;
     }
+    let (actor, who) = match case.line.vantage {
+        Vantage::Origin => (Actor::Origin, "it reached this host, and its own firewall no longer knows the connection"),
+        _ => (Actor::Middlebox, "a box between no longer forwards the connection"),
+    };
     Some(Finding {
         cause: IDLE_CONNECTION_DROPPED,
         scope: Scope::Exchange(exchange.number),
         at: request.packet,
-        actor: Actor::Middlebox,
+        actor,
         confidence: Confidence::Possible,
         summary: format!(
-            "The connection was idle for {}, then {} was sent {} times without any answer: a box between no longer \
-             forwards the connection.",
+            "The connection was idle for {}, then {} was sent {} times without any answer: {who}.",
             between(since, request.packet),
             request_name(exchange),
             stuck.sends,

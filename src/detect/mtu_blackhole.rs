@@ -41,7 +41,9 @@ fn swallowed(case: &Case<'_>, from: Peer) -> Option<Finding> {
     let fin_lost = receiver.fins.len() > 1 && receiver.fin_acked.is_none();
     let deaf =
         fin_lost || receiver.stuck.is_some_and(|stuck| stuck.len < LARGE_SEGMENT && receiver.acked <= stuck.offset);
-    if stuck.len < LARGE_SEGMENT || stuck.sends < SENDS || !(heard || alive) || !small_passed || deaf {
+    // A message that forbids them says that their size is not why.
+    let forbidden = case.rejections(from).any(|error| error.packet.number > stuck.first.number);
+    if forbidden || stuck.len < LARGE_SEGMENT || stuck.sends < SENDS || !(heard || alive) || !small_passed || deaf {
         return None;
     }
     let scope = scope(case, stuck.first)?;

@@ -218,6 +218,19 @@ impl Stream {
         self.base.get_or_insert(sequence);
     }
 
+    /// True where not a byte of it came, nor its end.
+    pub(super) fn is_empty(&self) -> bool {
+        self.high == 0 && self.held.is_empty() && self.fin.is_none()
+    }
+
+    /// Names an earlier sequence number as that of offset 0, where no byte has come yet: what was acknowledged lies
+    /// behind it.
+    pub(super) fn begin_anew_at(&mut self, sequence: SeqNumber) {
+        let before = self.base.map_or(0, |base| base.since(sequence));
+        self.base = Some(sequence);
+        self.acked = self.acked.saturating_add_signed(before.into());
+    }
+
     /// Offset of a sequence number: the one nearest to what was seen last, so that wrapped numbers count on.
     /// The first number that is asked for becomes offset 0.
     #[inline]

@@ -141,6 +141,11 @@ impl Conversation {
         self.tell(from, flags, b"")
     }
 
+    /// A SYN of the edge with data (RFC 7413).
+    pub(super) fn syn_says(self, payload: &'static [u8]) -> Self {
+        self.tell(Peer::Edge, SYN, payload)
+    }
+
     pub(super) fn ack(self, from: Peer) -> Self {
         self.tell(from, ACK, b"")
     }

@@ -147,6 +147,12 @@ impl Timeline {
         !self.connect.syns.is_empty() && !self.connect.syn_acks.is_empty() && self.connect.ack.is_none()
     }
 
+    /// True where the connection never came to be: a request that its SYN brought (RFC 7413) is none that the origin took.
+    #[must_use]
+    pub fn never_opened(&self) -> bool {
+        self.never_established() || matches!(self.start, Start::Refused | Start::Unanswered)
+    }
+
     /// The exchange with this number.
     #[must_use]
     pub fn exchange(&self, number: u32) -> Option<&Exchange> {

@@ -120,7 +120,7 @@ class Lab:
                 raise RuntimeError("tcpdump does not listen")
         time.sleep(0.2)
 
-    def label(self, context, incidents=(), ok=None, observations=None):
+    def label(self, context, incidents=(), ok=None, observations=None, actor="origin"):
         """Ends the capture. Incidents: connection (from 0, as in tcp.stream), exchange, cause(s), status(es), needs keys."""
         time.sleep(1.2)
         self.dump.send_signal(signal.SIGINT)
@@ -136,7 +136,7 @@ class Lab:
         for stream, exchange, cause, status, *needs_keys in incidents:
             client, server = streams[stream]
             label["incidents"].append({"client": client, "server": server, "exchange": exchange, "cause": cause,
-                                       "edge_status": status, "actor": "origin", "needs_keys": needs_keys == [True]})
+                                       "edge_status": status, "actor": actor, "needs_keys": needs_keys == [True]})
         if observations is not None:
             label["observations"] = observations
         if self.keys.exists():
@@ -519,6 +519,229 @@ def healthy__encodings_odd(lab, name):
     lab.edge(edge)
     lab.label("content codings that are odd and right: two gzip members, zeros behind one, raw deflate, an empty body, HEAD, 304; "
               "the edge closes after each", observations=[])
+
+
+@scene("caddy", "brotli", "zstd")
+def broken_content_encoding__caddy_precompressed(lab, name):
+    files = lab.work / "files"
+    files.mkdir()
+    pages = {}
+    for page in ("whole", "cut", "plain"):
+        text = "".join(f"<p>{page} {number} {number * number % 997}</p>\n" for number in range(200)).encode()
+        (files / f"{page}.html").write_bytes(text)
+        for ending, pack in (("br", ["brotli", "-c"]), ("zst", ["zstd", "-c"])):
+            packed = subprocess.run([*pack, files / f"{page}.html"], check=True, capture_output=True).stdout
+            pages[page, ending] = {"whole": packed, "cut": packed[:-40], "plain": text}[page]
+            (files / f"{page}.html.{ending}").write_bytes(pages[page, ending])
+    (lab.work / "Caddyfile").write_text(
+        f"{{\n admin off\n auto_https off\n}}\n:80 {{\n root * {files}\n file_server {{\n  precompressed br zstd\n }}\n}}\n")
+    lab.start("origin", "env", f"HOME={lab.work}", "caddy", "run", "--config", lab.work / "Caddyfile", "--adapter", "caddyfile", port=80)
+    lab.capture(name)
+
+    def edge():
+        for page, ending in pages:
+            with connect() as peer:
+                get(peer)
+                coding = {"br": "br", "zst": "zstd"}[ending]
+                peer.sendall(request(f"/{page}.html").replace(b"CF-RAY", f"Accept-Encoding: {coding}\r\nCF-RAY".encode()))
+                got = head(peer)
+                assert f"Content-Encoding: {coding}".lower().encode() in got.lower()
+                missing = len(pages[page, ending]) - len(got) + got.find(b"\r\n\r\n") + 4
+                while missing > 0:
+                    missing -= len(peer.recv(65536))
+
+    lab.edge(edge)
+    lab.label("Caddy sends files that were packed before, in brotli and in zstd: whole, cut, and one that nobody packed; the edge closes "
+              "after each", [(number, 2, "broken-content-encoding", [502, 520]) for number in range(2, 6)], ok=8, observations=[])
+
+
+def fast_open(lab):
+    """Both hosts send and take data in a SYN (RFC 7413). The origin does what the path says."""
+    for space in ("edge", "origin"):
+        run(*inside(space, "sysctl", "-qw", "net.ipv4.tcp_fastopen=3"))
+
+    def listen():
+        server = socket.socket()
+        server.bind(("0.0.0.0", 80))
+        server.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+        server.listen()
+        while True:
+            threading.Thread(target=talk, args=(server.accept()[0],), daemon=True).start()
+
+    def talk(peer):
+        while asked := head(peer):
+            if b"/reset" in asked:
+                return reset(peer)
+            if b"/empty" in asked:
+                break
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        peer.close()
+
+    lab.fork("origin", listen)
+    lab.listens("origin", 80)
+
+
+def ask_at_once(path):
+    """Connects with a request in the SYN, once the kernel has the origin's cookie."""
+    peer = socket.socket()
+    with contextlib.suppress(OSError):
+        peer.sendto(request(path), socket.MSG_FASTOPEN, (ORIGIN, 80))
+        if head(peer):
+            get(peer, "/next")
+    peer.close()
+    time.sleep(0.1)
+
+
+@scene()
+def healthy__fast_open_syns_missed(lab, name):
+    fast_open(lab)
+    lab.edge(lambda: ask_at_once("/cookie"))
+    lab.capture(name, filter="tcp and tcp[tcpflags] & (tcp-syn|tcp-ack) != tcp-syn")
+    lab.edge(lambda: [ask_at_once("/") for _ in range(3)])
+    lab.label("TCP Fast Open: the first request of each connection stood in its SYN, which the capture does not hold", observations=[])
+
+
+@scene("iptables")
+def connect_refused__fast_open(lab, name):
+    fast_open(lab)
+    lab.capture(name)
+    lab.edge(lambda: [ask_at_once(path) for path in ("/cookie", "/", "/empty", "/reset")])
+    for reject in ("tcp-reset", "icmp-host-unreachable"):
+        run(*inside("origin", "iptables", "-A", "INPUT", "-p", "tcp", "--dport", 80, "-j", "REJECT", "--reject-with", reject))
+        lab.edge(lambda: ask_at_once("/rejected"))
+        run(*inside("origin", "iptables", "-F"))
+    lab.label("TCP Fast Open: requests in SYNs that are answered, closed on, reset, refused, and rejected by ICMP",
+              [(2, 1, "empty-response", 520), (3, 1, "reset-before-response", 520), (4, None, "connect-refused", 521),
+               (5, None, "connect-unreachable", 523)], ok=4, observations=[])
+
+
+@scene("iptables")
+def connect_unreachable__answers_rejected(lab, name):
+    def origin(peer, _):
+        with contextlib.suppress(OSError):
+            while asked := head(peer):
+                body = b"x" * (30000 if b"/large" in asked else 5)
+                peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    lab.serve(origin)
+    lab.capture(name)
+
+    def rejects(change, message):
+        run(*inside("router", "iptables", change, "FORWARD", "-p", "tcp", "--sport", 80, "-j", "REJECT", "--reject-with", message))
+
+    def give_up(peer, path):
+        peer.settimeout(3.3)
+        with contextlib.suppress(OSError):
+            peer.connect((ORIGIN, 80)) if path is None else get(peer, path)
+        reset(peer)
+
+    for path, message in ((None, "icmp-admin-prohibited"), (None, "icmp-host-unreachable"), ("/small", "icmp-admin-prohibited"),
+                          ("/large", "icmp-net-unreachable")):
+        def edge():
+            peer = connect() if path else socket.socket()
+            if path:
+                get(peer)
+                (lab.work / "ready").touch()
+                time.sleep(0.4)
+            give_up(peer, path)
+
+        process = lab.fork("edge", edge) if path else None
+        while path and not (lab.work / "ready").exists():
+            time.sleep(0.02)
+        rejects("-A", message)
+        if path:
+            os.waitpid(process, 0)
+            (lab.work / "ready").unlink()
+        else:
+            lab.edge(edge)
+        rejects("-D", message)
+    lab.label("a firewall rejects what the origin sends, by ICMP: two SYN-ACKs, of which the kernel forgets one, a small response and a "
+              "large one", [(0, None, "connect-timeout", 522), (1, None, "connect-timeout", 522),
+                            (2, 2, "connect-unreachable", [522, 524]), (3, 2, "connect-unreachable", [522, 524])], ok=2,
+              actor=["network", "middlebox"])
+
+
+@scene("nginx")
+def healthy__deferred_accept(lab, name):
+    nginx(lab, "listen 80 deferred;", 80)
+    lab.capture(name)
+
+    def visit(wait, leave):
+        peer = connect()
+        time.sleep(wait)
+        if leave is get:
+            get(peer)
+        (peer.close if leave is get else lambda: leave(peer))()
+
+    def edge():
+        visits = [(0, get), (5, get), (8, get), (6, socket.socket.close), (6, reset), (1.5, reset)]
+        visits = [threading.Thread(target=visit, args=visit_) for visit_ in visits]
+        for thread in visits:
+            thread.start()
+        for thread in visits:
+            thread.join()
+
+    lab.edge(edge)
+    lab.label("nginx waits for the first bytes in the kernel (listen ... deferred): it repeats the SYN-ACK though its ACK came; the edge "
+              "asks late, or leaves without asking", ok=3)
+
+
+@scene("iptables")
+def connect_timeout__earlier_connection(lab, name):
+    def origin(peer, _):
+        while head(peer):
+            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+
+    def from_one_port(path, patience):
+        peer = socket.socket()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        peer.settimeout(patience)
+        peer.bind((EDGE, 44444))
+        with contextlib.suppress(OSError):
+            peer.connect((ORIGIN, 80))
+            get(peer, path)
+        return peer
+
+    def forgets():
+        # The edge dies without a word: neither FIN nor RST leaves it.
+        peer = from_one_port("/", 5)
+        for flag in ("FIN", "RST"):
+            run("iptables", "-A", "OUTPUT", "-p", "tcp", "--tcp-flags", flag, flag, "-j", "DROP")
+        reset(peer)
+
+    lab.serve(origin)
+    lab.capture(name)
+    lab.edge(forgets)
+    lab.edge(lambda: from_one_port("/never", 6.5))
+    run(*inside("edge", "iptables", "-F"))
+    lab.edge(lambda: from_one_port("/at-last", 6.5))
+    lab.label("the edge restarts without closing its connection and takes the same port again: the origin answers its SYN with an ACK of "
+              "the earlier connection. First the edge's RST does not get through, then it does",
+              [(1, None, "connect-timeout", 522)], ok=2, actor=["network", "origin", "middlebox"])
+
+
+ASGI = """async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"120")]})
+        await send({"type": "http.response.body", "body": bytes(120)})
+"""
+
+
+@scene("hypercorn", "curl")
+def healthy__h2_end_not_awaited(lab, name):
+    (lab.work / "pages.py").write_text(ASGI)
+    lab.start("origin", "env", f"PYTHONPATH={lab.work}", "hypercorn", "-b", "0.0.0.0:443", "--certfile", lab.work / "pem",
+              "--keyfile", lab.work / "key", "pages:app", port=443)
+    lab.capture(name)
+
+    def edge():
+        pages = [word for path in "abcd" for word in ("-o", "/dev/null", f"https://{HOST}/{path}")]
+        run("env", f"SSLKEYLOGFILE={lab.keys}", "curl", "-sf", "-m", "5", "--http2", "--cacert", lab.work / "ca.pem",
+            "--resolve", f"{HOST}:443:{ORIGIN}", *pages)
+
+    lab.edge(edge)
+    lab.label("hypercorn sends END_STREAM in a frame of its own; curl as the edge has all bytes of content-length and resets the streams "
+              "with STREAM_CLOSED before that", ok=4, observations=["cert-would-fail-strict"])
 
 
 def main():

@@ -14,7 +14,7 @@ pub(super) struct ClientAbort(Tally);
 impl Watch for ClientAbort {
     fn see(&mut self, sight: &Sight<'_>) {
         // Late copies of an earlier connection: the edge refuses what it never asked for.
-        if sight.line.never_established() {
+        if sight.line.never_opened() {
             return;
         }
         let last = sight.line.announced_last().unwrap_or(u32::MAX);

@@ -202,7 +202,7 @@ impl Watch for OneDirectionOnly {
         let line = sight.line;
         let (edge, origin) = (line.direction.edge.packets, line.direction.origin.packets);
         let silent = if edge == 0 { Peer::Edge } else { Peer::Origin };
-        let carried_data = line.direction[silent.other()].first_data.is_some();
+        let carried_data = line.direction[silent.other()].first_data.is_some() && !line.never_opened();
         if (edge == 0 || origin == 0) && carried_data && line.vantage != Vantage::Between {
             self.0.add(line.first, || format!("connection {}: not one packet from the {silent}", line.index));
         }

@@ -3,6 +3,7 @@
 mod body;
 mod chunk;
 mod coding;
+mod decode;
 mod error_page;
 mod fields;
 mod framing;

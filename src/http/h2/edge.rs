@@ -7,7 +7,7 @@ use super::fields::RequestHead;
 use super::flow::CONNECTION_WINDOW;
 use super::frame::{FrameHeader, Kind, word};
 use super::reader::{Event, Kept};
-use super::stream::{Closed, Method, Phase, Stream};
+use super::stream::{Closed, Content, Method, Phase, Stream};
 use crate::timeline::{Framing, Mark, Peer, Rule, Timeline};
 
 impl Http2 {
@@ -155,6 +155,15 @@ impl Http2 {
         let Some(exchange) = exchanges::on_stream(line, reset.stream) else { return };
         if !reset.after_response && !reset.error.blames_peer() {
             exchange.request.cancelled = Some(reset.packet);
+        }
+        // All bytes that were announced came: only END_STREAM is missing, and the edge did not wait for it.
+        if let Some(response) = exchange.response.as_mut().filter(|response| response.end.is_none()) {
+            let whole = match stream.content {
+                Content::Length(length) => response.body_bytes == length,
+                Content::None => true,
+                Content::Any => false,
+            };
+            response.end = (whole && stream.response == Phase::Body).then_some(response.latest);
         }
         if exchange.response.is_none() && exchange.interim.is_empty() {
             self.flood.reset_before_response(reset.packet.time);

@@ -143,7 +143,8 @@ impl<A: Application> Connection<A> {
     /// holds of this one.
     pub(super) fn is_replaced_by(&self, from: Peer, packet: PacketRef, segment: &Segment<'_>) -> bool {
         if let Opening::Waiting(early) = &self.opening {
-            return !early.belongs_to(segment);
+            // What waits may be of an earlier connection, which the other side still believes in (RFC 5961 section 4).
+            return self.initial[from] != Some(segment.seq) && !early.belongs_to(segment);
         }
         let Some(initial) = self.initial[from] else { return false };
         if self.habits[from].is_syn_again(segment, packet) || self.is_own_syn(from, packet, segment) {
@@ -151,7 +152,18 @@ impl<A: Application> Connection<A> {
         }
         let differs = initial != segment.seq;
         let known = !self.line.connect.syns.is_empty();
-        if segment.flags.ack() { differs } else { differs || known && (self.reset() || self.finished()) }
+        if segment.flags.ack() {
+            differs && !self.answers_anew(from, segment)
+        } else {
+            differs || known && (self.reset() || self.finished())
+        }
+    }
+
+    /// True for a SYN-ACK that answers the SYN of a connection which is only being opened, with another number: the host
+    /// has forgotten that it answered before (an ICMP error, or SYN cookies, RFC 4987), and the edge has heard neither.
+    fn answers_anew(&self, from: Peer, segment: &Segment<'_>) -> bool {
+        let asked = self.initial.edge.is_some_and(|syn| segment.ack == syn + 1);
+        asked && from == Peer::Origin && self.half_open() && self.stream.origin.is_empty()
     }
 
     /// The late copy of this connection's SYN that a SYN-ACK answers, where a host took it for a SYN of its own.
@@ -226,9 +238,13 @@ impl<A: Application> Connection<A> {
             self.copy(from, packet, segment);
             return;
         }
-        if segment.flags.syn() && self.is_own_syn(from, packet, segment) && self.missed_before_first(from, segment) {
-            self.copy(from, packet, segment);
-            return;
+        if segment.flags.syn() && self.is_own_syn(from, packet, segment) {
+            if self.stream[from].is_empty() {
+                self.count_from(from, segment);
+            } else if self.missed_before_first(from, segment) {
+                self.copy(from, packet, segment);
+                return;
+            }
         }
         let from = if segment.flags.syn() || segment.flags.rst() { from } else { self.join(from, segment) };
         let direction = &mut self.line.direction[from];
@@ -286,7 +302,9 @@ impl<A: Application> Connection<A> {
             && !self.roles_open
             && self.initial.edge.is_some()
             && self.initial.origin.is_some()
-            && (self.joined_late || !line.connect.syns.is_empty() || !line.connect.syn_acks.is_empty())
+            && (self.joined_late
+                || !line.connect.syns.is_empty()
+                || (!line.connect.syn_acks.is_empty() && !self.unasked()))
             && is_open(&line.direction.edge, &self.flight.edge)
             && is_open(&line.direction.origin, &self.flight.origin)
             && self.analysis.is_settled(ByPeer { edge, origin })
@@ -363,6 +381,10 @@ impl<A: Application> Connection<A> {
     }
 
     fn synchronize(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>) {
+        if segment.flags.ack() && self.answers_anew(from, segment) {
+            self.initial[from] = None;
+            self.stream[from] = Stream::default();
+        }
         self.initial[from].get_or_insert(segment.seq);
         self.stream[from].begin_at(segment.seq + 1);
         let line = &mut self.line;
@@ -418,6 +440,11 @@ impl<A: Application> Connection<A> {
         let sender = from.other();
         let offset = self.stream[sender].offset_of(segment.ack);
         let connect = &mut self.line.connect;
+        let opening = from == Peer::Origin && !connect.syns.is_empty() && connect.syn_acks.is_empty();
+        if opening && offset > (self.stream[sender].high() as i64).saturating_add(NEAR) {
+            // The origin means an earlier connection (RFC 5961 section 4).
+            return;
+        }
         // Late copies of an earlier connection's segments acknowledge what this one never sent.
         let of_this_one = (0..=(self.stream[sender].high() as i64).saturating_add(NEAR)).contains(&offset);
         if from == Peer::Edge && connect.ack.is_none() && !segment.flags.syn() && of_this_one {
@@ -496,14 +523,27 @@ impl<A: Application> Connection<A> {
         }
     }
 
+    /// True while nothing was heard of either side, and the SYN, which may have brought a question (RFC 7413), is not in
+    /// the capture.
+    fn unasked(&self) -> bool {
+        let line = &self.line;
+        let silent = line.direction.edge.bytes == 0 && line.direction.origin.bytes == 0;
+        silent && line.connect.syns.is_empty() && !line.connect.syn_acks.is_empty()
+    }
+
     fn payload(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>, kind: Kind) {
         // The payload of a SYN stands behind the SYN in sequence space (RFC 9293 section 3.4).
         let sequence = if segment.flags.syn() { segment.seq + 1 } else { segment.seq };
         let offset = self.stream[from].offset_of(sequence);
         let cut = u64::from(segment.payload_len).saturating_sub(segment.payload.len() as u64);
         let until = self.read_until(from, segment);
+        let unasked = self.unasked();
         let Self { line, above, stream, flight, joined_late, .. } = self;
         announce_late_join(line, above, joined_late);
+        if unasked && from == Peer::Origin && until == 0 {
+            // What this answers was not sent behind the SYN.
+            above.app.gap(line, Peer::Edge, 0, Mark { packet, offset: 0 });
+        }
         line.direction[from].recent.push(packet.number, stream[from.other()].acked());
         let stream = &mut stream[from];
         let before = stream.high();
@@ -702,10 +742,14 @@ fn repeat(direction: &mut Direction, offset: u64, len: u32, first: PacketRef, pa
 }
 
 fn start(line: &Timeline) -> Start {
-    let data = line.direction.edge.first_data.is_some() || line.direction.origin.first_data.is_some();
+    // The data of a SYN proves no handshake, and a refusal acknowledges it (RFC 7413; RFC 9293 section 3.10.7.1).
+    let edge = &line.direction.edge;
+    let in_syn = edge.last_data.is_some_and(|data| line.connect.syns.contains(&data));
+    let syn_bytes = if in_syn { edge.sent as i64 } else { 0 };
+    let data = (edge.first_data.is_some() && !in_syn) || line.direction.origin.first_data.is_some();
     let syn = !line.connect.syns.is_empty();
     let syn_ack = !line.connect.syn_acks.is_empty();
-    let answered_later = line.direction.origin.rsts.iter().any(|rst| rst.acked.is_some_and(|acked| acked > 0));
+    let answered_later = line.direction.origin.rsts.iter().any(|rst| rst.acked.is_some_and(|acked| acked > syn_bytes));
     match (syn, syn_ack) {
         (false, false) => Start::MidStream,
         // The ACK of a SYN-ACK tells of one, in the capture or not; so does a reset that acknowledges more than the SYN.
@@ -950,10 +994,69 @@ mod tests {
     }
 
     #[test]
+    fn a_host_that_answers_a_syn_anew_has_forgotten_its_first_answer() {
+        let knock = Conversation::new().syn(Edge).syn(Origin);
+        let again = knock.clone().each(|told| (told.after_ms, told.id) = (1_000, told.id + 7));
+        let anew = again.but(|syn_ack| syn_ack.seq = 77_000);
+        let open = knock.clone().followed_by(anew.clone()).line();
+        assert_eq!((open.start, open.connect.syns.len(), open.connect.syn_acks.len()), (Start::Unanswered, 2, 2));
+        let number = |told: &mut super::super::testing::Told| told.ack = 77_001;
+        let talk = knock.followed_by(anew).ack(Edge).but(number).says(Edge, b"GET").but(number);
+        let (lines, heard) = talk.says(Origin, b"200").but(|answer| answer.seq = 77_001).hear();
+        assert_eq!((lines.len(), heard.as_str(), lines[0].start), (1, "E(GET) O(200)", Start::Handshake));
+    }
+
+    #[test]
+    fn a_syn_that_meets_an_earlier_connection_and_comes_again_is_one_connection() {
+        let earlier = |told: &mut super::super::testing::Told| {
+            (told.seq, told.ack) = (told.seq.wrapping_add(900_000), told.ack + 90_000_000)
+        };
+        let knock = Conversation::new().syn(Edge).ack(Origin).but(earlier);
+        let again = knock.clone().each(|told| (told.after_ms, told.id) = (1_000, told.id + 9));
+        let line = knock.followed_by(again).line();
+        assert_eq!((line.start, line.connect.syns.len(), line.direction.origin.packets), (Start::Unanswered, 2, 2));
+        assert_eq!((line.direction.edge.acked, line.direction.edge.missed_by_capture), (0, 0));
+    }
+
+    #[test]
     fn a_syn_answered_by_a_reset_is_refused() {
         let line = Conversation::new().syn(Edge).rst(Origin).line();
         assert_eq!((line.start, line.end()), (Start::Refused, End::Refused));
         assert_eq!(line.direction.origin.rsts[0].look, RstLook::Refusal);
+    }
+
+    #[test]
+    fn what_a_syn_brings_is_the_first_of_its_stream() {
+        let open = Conversation::new().syn_says(b"GET").syn(Origin).ack(Edge).says(Origin, b"200").ack(Edge);
+        let talk = open.says(Edge, b"GET2").says(Origin, b"200").fin(Origin).each(|told| told.after_ms = 0);
+        let heard = "E(GET) O(200) E(GET2) O(200) O.";
+        assert_eq!(talk.clone().hear().1, heard);
+        for place in 1..5 {
+            let (lines, late) = talk.clone().moved(0, place).hear();
+            assert_eq!((lines.len(), late.as_str()), (1, heard), "the SYN at place {place}");
+            assert_eq!((lines[0].start, lines[0].direction.edge.missed_by_capture), (Start::Handshake, 0));
+            assert_eq!((lines[0].direction.edge.sent, lines[0].direction.edge.acked), (7, 7));
+        }
+        let (_, unseen) = talk.skip(1).hear();
+        assert_eq!(unseen, "E<0> O(200) E(GET2) O(200) O.", "a question in a SYN that the capture does not hold");
+    }
+
+    #[test]
+    fn what_a_syn_brings_and_nobody_takes_comes_again() {
+        let talk = Conversation::new().syn_says(b"GET").syn(Origin).but(|syn_ack| syn_ack.ack -= 3);
+        let again = talk.says(Edge, b"GET").but(|again| again.seq -= 3);
+        let (lines, heard) = again.says(Origin, b"200").but(|answer| answer.ack -= 3).hear();
+        assert_eq!((heard.as_str(), lines[0].direction.edge.bytes), ("E(GET) O(200)", 3));
+    }
+
+    #[test]
+    fn a_syn_with_data_is_refused_and_unanswered_as_any_other() {
+        let asked = Conversation::new().syn_says(b"GET");
+        let refused = asked.clone().rst(Origin).line();
+        assert_eq!((refused.start, refused.end()), (Start::Refused, End::Refused));
+        assert_eq!(refused.direction.origin.rsts[0].look, RstLook::Refusal);
+        let repeated = asked.again().but(|syn| (syn.after_ms, syn.payload) = (1_000, b""));
+        assert_eq!(repeated.line().start, Start::Unanswered);
     }
 
     #[test]

@@ -143,7 +143,17 @@ impl<A: Application> Connection<A> {
         };
         let before = self.stream[from].begun_late_by(syn.seq).is_some_and(|by| (0..=NEAR).contains(&by));
         let soon = packet.time.nanos_since(self.line.first.time) < LATE_NS;
-        !known && before && soon && !self.habits[from].is_later(syn)
+        let later = self.line.direction[from].packets > 0 && self.habits[from].is_later(syn);
+        !known && before && soon && !later
+    }
+
+    /// The stream of `from` counts from its SYN, and no longer from the number up to which the SYN-ACK acknowledged it:
+    /// the SYN has brought bytes (RFC 7413), which the capture holds only now.
+    pub(super) fn count_from(&mut self, from: Peer, syn: &Segment<'_>) {
+        self.stream[from].begin_anew_at(syn.seq + 1);
+        if let Some(last) = self.line.direction[from.other()].last {
+            self.note_acknowledged(from, last);
+        }
     }
 
     /// The capture missed what `from` sent between its SYN and the first segment that is known; false where that is nothing.

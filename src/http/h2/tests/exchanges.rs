@@ -30,6 +30,17 @@ fn a_get_and_its_answer() {
 }
 
 #[test]
+fn a_response_is_whole_when_all_bytes_that_it_announced_came() {
+    let announced = &[(":status", "200"), ("content-length", "5")];
+    let reset = |came: &[u8]| {
+        let answered = Dialogue::asked().origin().headers(1, END_HEADERS, announced).data(1, 0, came);
+        assert_healthy(&answered.edge().reset(1, H2Error::STREAM_CLOSED.0).origin().data(1, END_STREAM, b""))
+    };
+    assert!(exchange(&reset(b"hello")).clean(), "the edge did not wait for END_STREAM");
+    assert!(response(&reset(b"hell")).end.is_none());
+}
+
+#[test]
 fn interim_responses_body_and_trailers() {
     let dialogue = Dialogue::new()
         .edge()
