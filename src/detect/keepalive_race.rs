@@ -2,7 +2,7 @@
 
 use super::case::{between, request_name, span};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
-use crate::timeline::{Ending, Exchange, PacketRef, Peer, RstSender};
+use crate::timeline::{Ending, Exchange, PacketRef, Peer, RstSender, Visibility};
 
 pub(super) const CAUSES: &[Cause] = &[KEEPALIVE_RACE];
 
@@ -11,6 +11,9 @@ const KEEPALIVE_RACE: Cause = Cause("keepalive-race");
 /// How near to the learned idle timeout a reset must come: as a share of it, and at the least.
 const NEAR_SHARE: f64 = 0.02;
 const NEAR_LEAST_NS: f64 = 40e6;
+
+/// A close this soon after a response ends no idleness.
+const AT_ONCE_NS: i64 = 10_000_000;
 
 /// The origin's FIN does not acknowledge the request: it was sent before the request arrived. Or, without a
 /// FIN, the request is reset just when the origin's idle timeout runs out: it closed with the request unread.
@@ -39,7 +42,10 @@ fn crossed_by_close(case: &Case<'_>, exchange: &Exchange) -> Option<Finding> {
          was already closed.",
         request_name(exchange),
     );
-    Some(finding(case, exchange, close, summary, close_evidence(case, exchange, close, by), Confidence::Certain))
+    // What nobody can read may have announced a close that comes straight behind it.
+    let announced = exchange.visibility == Visibility::Inferred && idle.is_some_and(|idle| idle < AT_ONCE_NS);
+    let confidence = if announced { Confidence::Possible } else { Confidence::Certain };
+    Some(finding(case, exchange, close, summary, close_evidence(case, exchange, close, by), confidence))
 }
 
 /// True where another exchange was under way when the origin closed: the connection was not idle.
@@ -149,6 +155,17 @@ mod tests {
     fn apart(close: IdleClose, times: i64) -> Vec<IdleClose> {
         let later = |nth: i64| PacketRef { time: Time(close.packet.time.0 + nth * 1_000_000_000), ..close.packet };
         (0..times).map(|nth| IdleClose { packet: later(nth), ..close }).collect()
+    }
+
+    #[test]
+    fn a_close_straight_behind_what_nobody_can_read_may_have_been_announced() {
+        let told = |idle: f64| {
+            let closed = connected().request("GET", "/").response(200, 5, 5).after(idle).fin(Peer::Origin);
+            closed.request("GET", "/next").with(|told| told.exchange().visibility = Visibility::Inferred)
+        };
+        let confidence = |idle: f64| told(idle).found_by(detect).first().map(|found| found.confidence);
+        assert_eq!(confidence(0.001), Some(Confidence::Possible));
+        assert_eq!(confidence(2.0), Some(Confidence::Likely));
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn offered(hello: &ClientHello) -> Vec<String> {
         format!("suites offered: {}", list(&hello.ciphers, cipher_text)),
     ];
     if !hello.groups.is_empty() {
-        lines.push(format!("groups offered: {}", list(&hello.groups, group_text)));
+        lines.push(format!("groups offered: {}", group_list(&hello.groups)));
     }
     if !hello.signature_schemes.is_empty() {
         lines.push(format!("signatures offered: {}", list(&hello.signature_schemes, signature_text)));
@@ -87,6 +87,11 @@ pub(super) fn cipher_text(number: u16) -> String {
 
 fn group_text(number: u16) -> String {
     group_name(number).map_or_else(|| format!("{number:#06x}"), str::to_owned)
+}
+
+/// Names of groups, in the edge's order.
+pub(super) fn group_list(groups: &[u16]) -> String {
+    list(groups, group_text)
 }
 
 fn signature_text(number: u16) -> String {

@@ -2,7 +2,7 @@
 
 use super::case::request_name;
 use super::http09_response::quote;
-use super::negotiation::{negotiation, versions};
+use super::negotiation::{group_list, negotiation, versions};
 use super::{Actor, Case, Cause, Confidence, Evidence, Finding, Scope};
 use crate::timeline::{Alert, ClientHello, HandshakePhase, Peer, Tls};
 
@@ -161,18 +161,26 @@ fn refused_hello(case: &Case<'_>, tls: &Tls) -> Cause {
     if !shares_version && !origin.given.is_empty() {
         return TLS_VERSION_MISMATCH;
     }
-    let shares_suite = hello.ciphers.iter().any(|cipher| origin.ciphers.contains_key(cipher));
-    let known_groups: Vec<u16> = origin.given.values().filter_map(|given| given.choice.group).collect();
-    let shares_group = known_groups.is_empty()
-        || hello.groups.is_empty()
-        || hello.groups.iter().any(|group| known_groups.contains(group));
-    if !shares_suite || !shares_group {
+    if !shares_suite(case, hello) || !shares_group(case, hello) {
         TLS_CIPHER_MISMATCH
     } else if origin.given.contains_key(&hello.sni) {
         TLS_HANDSHAKE_FAILURE
     } else {
         TLS_SNI_REJECTED
     }
+}
+
+/// True where the origin took one of these suites on another connection.
+fn shares_suite(case: &Case<'_>, hello: &ClientHello) -> bool {
+    case.origin().is_some_and(|origin| hello.ciphers.iter().any(|cipher| origin.ciphers.contains_key(cipher)))
+}
+
+/// False where the origin took other groups than these on all other connections.
+fn shares_group(case: &Case<'_>, hello: &ClientHello) -> bool {
+    let known: Vec<u16> = case
+        .origin()
+        .map_or_else(Vec::new, |origin| origin.given.values().filter_map(|given| given.choice.group).collect());
+    known.is_empty() || hello.groups.is_empty() || hello.groups.iter().any(|group| known.contains(group))
 }
 
 /// True where the origin completed a handshake with another name and the same lists otherwise.
@@ -188,7 +196,7 @@ fn only_the_name_differs(case: &Case<'_>, tls: &Tls) -> bool {
 
 fn finding(case: &Case<'_>, tls: &Tls, alert: &Alert, cause: Cause) -> Finding {
     let said = alert.description.map_or_else(String::new, |description| description.to_string());
-    let why = why(tls, cause);
+    let why = why(case, tls, cause);
     let mut evidence = negotiation(case, tls);
     evidence.push(Evidence::new(alert.packet, format!("fatal alert {said} from the {}, {}", alert.from, alert.phase)));
     let unnamed = alert.description.is_some_and(|description| description.0 == 40);
@@ -217,11 +225,14 @@ pub(super) fn lost_request(case: &Case<'_>) -> Scope {
     case.unanswered().next().map_or(Scope::Connection, |exchange| Scope::Exchange(exchange.number))
 }
 
-fn why(tls: &Tls, cause: Cause) -> String {
+fn why(case: &Case<'_>, tls: &Tls, cause: Cause) -> String {
     let hello = tls.client_hello.as_ref();
     let sni = hello.and_then(|hello| hello.sni.as_deref());
     match (cause, hello) {
         (TLS_VERSION_MISMATCH, Some(hello)) => format!(": the edge offered TLS {}", versions(&hello.versions)),
+        (TLS_CIPHER_MISMATCH, Some(hello)) if shares_suite(case, hello) && !shares_group(case, hello) => {
+            format!(": it takes none of the groups that the edge offered ({})", group_list(&hello.groups))
+        }
         (TLS_CIPHER_MISMATCH, Some(hello)) => {
             format!(": it takes none of the {} cipher suites that the edge offered", hello.ciphers.len())
         }
@@ -303,6 +314,20 @@ mod tests {
             assert!(notes.iter().any(|note| note.starts_with("suites offered: TLS_ECDHE_RSA")), "{notes:?}");
             assert!(notes.iter().any(|note| note.starts_with("on connection 7 the same origin accepted")), "{notes:?}");
         }
+    }
+
+    #[test]
+    fn of_suites_and_groups_the_one_that_differs_is_named() {
+        let why = |cipher, group| {
+            let told = refused("a", "a", chosen(TlsVersion::TLS_1_2, cipher, group));
+            told.found_by(detect)[0].summary.clone()
+        };
+        assert!(
+            why(0xc02f, 25).ends_with("it takes none of the groups that the edge offered (x25519)."),
+            "{}",
+            why(0xc02f, 25)
+        );
+        assert!(why(0x009c, 29).contains("none of the 2 cipher suites"), "{}", why(0x009c, 29));
     }
 
     #[test]
