@@ -201,7 +201,7 @@ impl Input {
         self.number = self.number.saturating_add(1);
         let Header { time, link, wire_len, .. } = header;
         let data = self.feeds.get_mut(index).map_or(&[][..], |feed| {
-            feed.summary.count(&header);
+            feed.summary.count(std::slice::from_ref(&header));
             feed.bytes(header.data)
         });
         Item::Packet(Packet { number: self.number, time, link, wire_len, data })
@@ -214,12 +214,11 @@ impl Input {
         batch.clear();
         let before = *number;
         let Some(feed) = feeds.get_mut(index) else { return Packets { headers: [].iter(), number: 0, block: &[] } };
-        feed.summary.count(&first);
         batch.push(first);
         if let (None, true, State::Open(reader)) = (&feed.head, waiting.is_empty(), &mut feed.state) {
             reader.take_many(batch, BATCH);
-            batch.iter().skip(1).for_each(|header| feed.summary.count(header));
         }
+        feed.summary.count(batch);
         *number = number.saturating_add(batch.len() as u64);
         Packets { headers: batch.iter(), number: before.saturating_add(1), block: feed.block() }
     }

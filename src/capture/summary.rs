@@ -60,16 +60,22 @@ impl Summary {
         }
     }
 
-    /// Counts one packet.
+    /// Counts packets.
     #[inline]
-    pub(super) fn count(&mut self, packet: &Header) {
-        self.packets = self.packets.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(packet.wire_len.into());
-        self.first = Some(self.first.map_or(packet.time, |first| first.min(packet.time)));
-        self.last = self.last.max(Some(packet.time));
-        if packet.data.len() < packet.wire_len as usize {
-            self.count_cut(packet.data.len());
+    pub(super) fn count(&mut self, packets: &[Header]) {
+        let Some(any) = packets.first() else { return };
+        let (mut bytes, mut first, mut last) = (0_u64, self.first.unwrap_or(any.time), self.last.unwrap_or(any.time));
+        for packet in packets {
+            bytes = bytes.saturating_add(packet.wire_len.into());
+            first = first.min(packet.time);
+            last = last.max(packet.time);
+            if packet.data.len() < packet.wire_len as usize {
+                self.count_cut(packet.data.len());
+            }
         }
+        self.packets = self.packets.saturating_add(packets.len() as u64);
+        self.bytes = self.bytes.saturating_add(bytes);
+        (self.first, self.last) = (Some(first), Some(last));
     }
 
     /// True where packets are known to be missing: the file is cut or damaged, or the kernel dropped some.

@@ -74,7 +74,7 @@ impl<A: Application> Table<A> {
             last: None,
             closed: VecDeque::new(),
             lingers_until: Time(i64::MIN),
-            begun: VecDeque::new(),
+            begun: VecDeque::with_capacity(HALF_OPEN_LIMIT + 1),
             gone: Gone::default(),
             stages: Stages::default(),
             next_index: 0,
@@ -130,8 +130,9 @@ impl<A: Application> Table<A> {
             if self.stages.take_early(&mut entry.stage, source, packet, segment, briefly) {
                 return self.queue_closed(slot, packet.time);
             }
+            let _ = self.stages.open_in_place(&mut entry.stage, &app);
         }
-        let Some(connection) = self.stages.open_in_place(&mut entry.stage, &app) else { return };
+        let Stage::Open(connection) = &mut entry.stage else { return };
         let from = connection.peer_at(source);
         if segment.flags.syn() && connection.is_replaced_by(from, packet, segment) {
             let begun_by = connection.syn_answered_by(segment);

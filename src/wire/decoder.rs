@@ -63,6 +63,14 @@ pub struct Decoder {
     whole: Whole,
 }
 
+/// The segment that a packet holds in the plainest way, whole and without tunnels, as nearly every packet does; none where
+/// a [`Decoder`] has to look.
+#[must_use]
+#[inline(always)]
+pub fn plain<'a>(packet: &Packet<'a>) -> Option<Segment<'a>> {
+    fast::segment(packet.link, packet.data)
+}
+
 impl Decoder {
     /// A decoder that has seen nothing.
     #[must_use]
@@ -72,9 +80,9 @@ impl Decoder {
 
     /// What `packet` holds, seen from the link layer inwards. Of a datagram in fragments, the packet that
     /// completes it counts.
-    #[inline(always)]
+    #[inline]
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Decoded<'a> {
-        match fast::segment(packet.link, packet.data) {
+        match plain(packet) {
             Some(segment) => Decoded::Tcp(segment),
             None => self.decode_any(packet),
         }

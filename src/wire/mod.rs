@@ -22,7 +22,7 @@ mod view;
 mod walk;
 mod wlan;
 
-pub use decoder::{Decoded, Decoder, Reason};
+pub use decoder::{Decoded, Decoder, Reason, plain};
 pub use icmp::{IcmpError, Quoted};
 pub use ip::Ip;
 pub use layout::Layout;
