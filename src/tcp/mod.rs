@@ -1,8 +1,11 @@
 //! Connections and their two byte streams in order; what was lost, repeated, refused, reset, and by whom.
 //!
-//! [`Table`] keeps one connection for each pair of addresses and ports. A connection puts both streams in order
-//! (`stream`), says what each segment is (`sequence`), judges resets (`reset`, by the `habits` of their claimed sender), and hands bytes and gaps to an
-//! [`Application`]. What it learns stands in the connection's [`crate::timeline::Timeline`].
+//! [`Table`] keeps one connection for each pair of addresses and ports. A connection goes through three stages (`stage`):
+//! a `knock` while it is only being opened, a `brief` as long as it is one handshake, request, answer and close on which
+//! nothing is out of the ordinary, and else a `connection`, which is told every segment from the SYN on. That puts both
+//! streams in order (`stream`), by a short way where the next segment can be foretold (`prediction`), says what each
+//! segment is (`sequence`), judges resets (`reset`, by the `habits` of their claimed sender), and hands bytes and gaps to
+//! an [`Application`]. What it learns stands in the connection's [`crate::timeline::Timeline`].
 
 mod application;
 mod brief;
