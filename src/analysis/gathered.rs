@@ -122,6 +122,13 @@ impl Gathered {
         }
     }
 
+    /// Learns what every connection teaches.
+    fn learn(&mut self, line: &Timeline) {
+        self.capture.learn(line);
+        self.count(line);
+        self.census.count(line);
+    }
+
     fn count(&mut self, line: &Timeline) {
         let complete = line.exchanges.iter().filter(|exchange| exchange.complete()).count() as u64;
         let keys_missing = line.tls.as_ref().is_some_and(|tls| tls.keys_missing);
@@ -235,14 +242,12 @@ impl Gathered {
 
 impl tcp::Records for Gathered {
     fn ended(&mut self, line: &mut Timeline) {
-        self.capture.learn(line);
-        self.count(line);
+        self.learn(line);
         let suspect = !line.given_up && is_suspect(line);
         let gateway = !suspect
             && self.judging == Judging::WithHindsight
             && self.gateways.len() < GATEWAYS
             && line.exchanges.iter().any(is_gateway_error);
-        self.census.count(line);
         if let Some(log) = &mut self.edge_log {
             log.see(line);
         }
@@ -268,6 +273,15 @@ impl tcp::Records for Gathered {
         if kept {
             self.kept.push(line);
         }
+    }
+
+    fn wants_all(&self) -> bool {
+        self.records != Records::OfIncidents || self.judging != Judging::WithHindsight || self.edge_log.is_some()
+    }
+
+    fn ordinary(&mut self, line: &Timeline) {
+        self.learn(line);
+        self.watchers.see(&Sight { line, edge: &self.edge, failed: &[] });
     }
 
     fn given_up(&mut self, half_open: &HalfOpen) -> bool {

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::capture::{LinkType, Packet};
 use crate::tcp::{MaxMemory, Roles, Table, Watch};
-use crate::timeline::{Edge, PacketRef, Time};
+use crate::timeline::{Edge, Time};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{EdgeLog, Incident, Verdict};
 use crate::wire::{Decoded, Decoder, Reason};
@@ -122,7 +122,7 @@ impl Analysis {
 
     /// Takes the next packet of the merged input.
     pub fn packet(&mut self, packet: &Packet<'_>) {
-        let at = PacketRef { number: packet.number, time: packet.time };
+        let at = packet.reference();
         let capture = self.findings.capture();
         if self.packets == 0 {
             capture.first = packet.time;

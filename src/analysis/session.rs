@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::proxy_header::{Beginning, Found};
-use crate::http::Http;
-use crate::tcp::Application;
+use crate::http::{Http, h1};
+use crate::tcp::{Answered, Application, Asked};
 use crate::timeline::{Mark, Peer, Timeline};
 use crate::tls::{self, KeyLog, Probe, TrustAnchors};
 
@@ -119,6 +119,14 @@ impl Application for Session {
         line.windows(8)
             .any(|window| window.starts_with(b" HTTP/1.") || window.starts_with(b" HTTP/2."))
             .then_some(Peer::Edge)
+    }
+
+    fn glance_at_request(bytes: &[u8]) -> Option<Asked> {
+        h1::glance_at_request(bytes)
+    }
+
+    fn glance_at_response(asked: &Asked, bytes: &[u8]) -> Option<Answered> {
+        h1::glance_at_response(asked, bytes)
     }
 
     fn data(&mut self, line: &mut Timeline, from: Peer, bytes: &[u8], start: Mark) {

@@ -9,7 +9,7 @@ use super::source::Source;
 
 /// A window that moves over the bytes of a capture. Nothing is lost until it is consumed.
 ///
-/// Ranges that [`Buffer::consume`] returns can be looked at with [`Buffer::bytes`] until the next call of
+/// Ranges that [`Buffer::consume`] returns can be looked at in [`Buffer::block`] until the next call of
 /// [`Buffer::fill`].
 pub(super) struct Buffer {
     source: Source,
@@ -90,10 +90,10 @@ impl Buffer {
         Ok(true)
     }
 
-    /// Bytes that were consumed since the last call of `fill`.
+    /// What the ranges count in, until the next call of `fill`.
     #[inline]
-    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
-        self.block.get(range).unwrap_or_default()
+    pub(super) fn block(&self) -> &[u8] {
+        &self.block
     }
 
     #[cold]

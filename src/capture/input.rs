@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::Packet;
@@ -25,6 +26,39 @@ pub struct Input {
     current: Option<usize>,
     /// Packets so far.
     number: u64,
+    /// The packets that were handed out last.
+    batch: Vec<Header>,
+}
+
+/// What comes next, as much of it as is at hand.
+#[derive(Debug)]
+pub enum Batch<'a> {
+    /// Packets of one capture: one at least.
+    Packets(Packets<'a>),
+    /// The text of a TLS key log, as [`Item::Secrets`].
+    Secrets(&'a [u8]),
+}
+
+/// Packets that follow each other.
+#[derive(Clone, Debug)]
+pub struct Packets<'a> {
+    headers: std::slice::Iter<'a, Header>,
+    /// Number of the next one.
+    number: u64,
+    /// What their places count in.
+    block: &'a [u8],
+}
+
+impl<'a> Iterator for Packets<'a> {
+    type Item = Packet<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Packet<'a>> {
+        let &Header { time, link, wire_len, ref data } = self.headers.next()?;
+        let number = self.number;
+        self.number = number.saturating_add(1);
+        Some(Packet { number, time, link, wire_len, data: self.block.get(data.clone()).unwrap_or_default() })
+    }
 }
 
 /// What comes next.
@@ -73,7 +107,7 @@ impl Input {
         .into_iter()
         .unzip();
         let waiting = times.into_iter().enumerate().map(|(index, time)| Reverse((time, index))).collect();
-        Ok(Self { feeds, waiting, current: None, number: 0 })
+        Ok(Self { feeds, waiting, current: None, number: 0, batch: Vec::with_capacity(BATCH) })
     }
 
     /// The next packet or the next secrets; none at the end of all captures.
@@ -82,6 +116,28 @@ impl Input {
     /// All captures are at their end, not one packet came, and at least one of them is damaged.
     #[inline]
     pub fn next_item(&mut self) -> Result<Option<Item<'_>>, CaptureError> {
+        Ok(match self.advance()? {
+            None => None,
+            Some((index, Found::Packet(header))) => Some(self.packet(index, header)),
+            Some((index, Found::Secrets(range))) => Some(Item::Secrets(self.bytes(index, range))),
+        })
+    }
+
+    /// The next packets, as far as they are at hand, or the next secrets; none at the end of all captures.
+    ///
+    /// # Errors
+    /// As [`Input::next_item`].
+    pub fn next_batch(&mut self) -> Result<Option<Batch<'_>>, CaptureError> {
+        Ok(match self.advance()? {
+            None => None,
+            Some((index, Found::Packet(header))) => Some(Batch::Packets(self.packets(index, header))),
+            Some((index, Found::Secrets(range))) => Some(Batch::Secrets(self.bytes(index, range))),
+        })
+    }
+
+    /// Goes on to what comes next, and says of which capture it is.
+    #[inline]
+    fn advance(&mut self) -> Result<Option<(usize, Found)>, CaptureError> {
         loop {
             let Some(index) = self.current.or_else(|| self.earliest()) else {
                 return self.end().map(|()| None);
@@ -94,16 +150,13 @@ impl Input {
             match record {
                 Record::Packet(header) => {
                     if self.waiting.peek().is_none_or(|Reverse(other)| (header.time, index) < *other) {
-                        return Ok(Some(self.packet(index, header)));
+                        return Ok(Some((index, Found::Packet(header))));
                     }
                     self.waiting.push(Reverse((header.time, index)));
                     feed.head = Some(header);
                     self.current = None;
                 }
-                Record::Secrets(range) => {
-                    let secrets = self.feeds.get(index).map_or(&[][..], |feed| feed.bytes(range));
-                    return Ok(Some(Item::Secrets(secrets)));
-                }
+                Record::Secrets(range) => return Ok(Some((index, Found::Secrets(range)))),
                 Record::Numbered => self.number = self.number.saturating_add(1),
                 Record::End => self.current = None,
             }
@@ -154,6 +207,27 @@ impl Input {
         Item::Packet(Packet { number: self.number, time, link, wire_len, data })
     }
 
+    /// The packet that comes next; and where no other capture has its turn in between, those behind it that need nothing
+    /// to be read.
+    fn packets(&mut self, index: usize, first: Header) -> Packets<'_> {
+        let Self { feeds, waiting, batch, number, .. } = self;
+        batch.clear();
+        let before = *number;
+        let Some(feed) = feeds.get_mut(index) else { return Packets { headers: [].iter(), number: 0, block: &[] } };
+        feed.summary.count(&first);
+        batch.push(first);
+        if let (None, true, State::Open(reader)) = (&feed.head, waiting.is_empty(), &mut feed.state) {
+            reader.take_many(batch, BATCH);
+            batch.iter().skip(1).for_each(|header| feed.summary.count(header));
+        }
+        *number = number.saturating_add(batch.len() as u64);
+        Packets { headers: batch.iter(), number: before.saturating_add(1), block: feed.block() }
+    }
+
+    fn bytes(&self, index: usize, range: Range<usize>) -> &[u8] {
+        self.feeds.get(index).map_or(&[][..], |feed| feed.bytes(range))
+    }
+
     fn end(&self) -> Result<(), CaptureError> {
         if self.number > 0 {
             return Ok(());
@@ -165,6 +239,12 @@ impl Input {
             Some((path, damage)) => Err(CaptureError::Damaged { path: path.clone(), damage }),
         }
     }
+}
+
+/// What comes next in one capture.
+enum Found {
+    Packet(Header),
+    Secrets(Range<usize>),
 }
 
 /// One capture of the input.
@@ -249,9 +329,14 @@ impl Feed {
     }
 
     #[inline]
-    fn bytes(&self, range: std::ops::Range<usize>) -> &[u8] {
+    fn bytes(&self, range: Range<usize>) -> &[u8] {
+        self.block().get(range).unwrap_or_default()
+    }
+
+    #[inline]
+    fn block(&self) -> &[u8] {
         match &self.state {
-            State::Open(reader) => reader.bytes(range),
+            State::Open(reader) => reader.block(),
             State::Closed | State::Done(_) => &[],
         }
     }
@@ -315,6 +400,9 @@ fn file_len(path: &Path) -> Option<u64> {
 fn is_standard_input(path: &Path) -> bool {
     path == Path::new(STANDARD_INPUT)
 }
+
+/// Packets that are handed out together at most.
+const BATCH: usize = 32;
 
 /// Before every packet: a capture whose first packet is not known yet is looked at first.
 const FIRST: Time = Time(i64::MIN);

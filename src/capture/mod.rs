@@ -26,7 +26,7 @@ mod writer;
 
 pub use error::{CaptureError, Damage};
 pub use filter::Filter;
-pub use input::{Input, InterfaceId, Item};
+pub use input::{Batch, Input, InterfaceId, Item, Packets};
 pub use interface::InterfaceDescription;
 pub use link_type::LinkType;
 pub use live::{ANY, BLOCK_MS, Dropped, InterfaceName, Live, LiveOptions, Taken, interfaces};

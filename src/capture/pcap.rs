@@ -96,6 +96,43 @@ impl Pcap {
         Some(Header { data: buffer.consume(len), ..header })
     }
 
+    /// Adds the packets that come next to `headers`, as far as the block holds all of them, until there are `limit`.
+    pub(super) fn take_many(&mut self, buffer: &mut Buffer, headers: &mut Vec<Header>, limit: usize) {
+        match self.layout.order {
+            Order::Little => self.take_many_in(u32::from_le_bytes, buffer, headers, limit),
+            Order::Big => self.take_many_in(u32::from_be_bytes, buffer, headers, limit),
+        }
+    }
+
+    /// The order of the numbers is settled before the loop, not in it.
+    #[inline]
+    fn take_many_in(
+        &mut self,
+        number: impl Fn([u8; 4]) -> u32,
+        buffer: &mut Buffer,
+        headers: &mut Vec<Header>,
+        limit: usize,
+    ) {
+        let (layout, before) = (self.layout, headers.len());
+        let (mut rest, mut taken) = (buffer.ahead(), 0_usize);
+        while headers.len() < limit {
+            let Some(header) = rest.first_chunk().and_then(|header| layout.packet_in(&number, header)) else { break };
+            let len = header.data.len();
+            let Some(whole) = layout.header_len.checked_add(len).filter(|_| len <= MAX_PACKET_BYTES) else { break };
+            let Some(behind) = rest.get(whole..) else { break };
+            let from = taken.wrapping_add(layout.header_len);
+            rest = behind;
+            taken = taken.wrapping_add(whole);
+            headers.push(Header { data: from..taken, ..header });
+        }
+        self.packets = self.packets.saturating_add(headers.len().saturating_sub(before) as u64);
+        let start = buffer.consume(taken).start;
+        for header in headers.iter_mut().skip(before) {
+            header.data.start = header.data.start.wrapping_add(start);
+            header.data.end = header.data.end.wrapping_add(start);
+        }
+    }
+
     /// Reads a second file header where a packet was due: files were joined with `cat`.
     #[cold]
     fn join(&mut self, buffer: &mut Buffer) -> Result<(), Damage> {
@@ -147,20 +184,24 @@ impl Layout {
     /// packet is meant, the time of one that began with a magic number would be in the year 2055.
     #[inline]
     fn packet(&self, header: &[u8; 16]) -> Option<Header> {
+        self.packet_in(|bytes| self.order.u32(bytes), header)
+    }
+
+    #[inline(always)]
+    fn packet_in(&self, number: impl Fn([u8; 4]) -> u32, header: &[u8; 16]) -> Option<Header> {
         let &[t0, t1, t2, t3, f0, f1, f2, f3, c0, c1, c2, c3, w0, w1, w2, w3] = header;
-        let order = self.order;
-        let seconds = order.u32([t0, t1, t2, t3]);
+        let seconds = number([t0, t1, t2, t3]);
         if matches!(seconds, MICROSECONDS | NANOSECONDS | MODIFIED) {
             return None;
         }
-        let fraction = i64::from(order.u32([f0, f1, f2, f3]));
-        let captured = order.u32([c0, c1, c2, c3]);
+        let fraction = i64::from(number([f0, f1, f2, f3]));
+        let captured = number([c0, c1, c2, c3]);
         Some(Header {
             time: Time(
                 i64::from(seconds).saturating_mul(1_000_000_000).saturating_add(fraction.saturating_mul(self.tick)),
             ),
             link: self.link,
-            wire_len: order.u32([w0, w1, w2, w3]).max(captured),
+            wire_len: number([w0, w1, w2, w3]).max(captured),
             data: 0..captured as usize,
         })
     }

@@ -106,6 +106,13 @@ impl Reader {
         }
     }
 
+    /// Adds the next packets of a pcap file to `headers`, as far as the block holds all of them, until there are `limit`.
+    pub(super) fn take_many(&mut self, headers: &mut Vec<Header>, limit: usize) {
+        if let Decoder::Pcap(pcap) = &mut self.decoder {
+            pcap.take_many(&mut self.buffer, headers, limit);
+        }
+    }
+
     /// The next record.
     ///
     /// # Errors
@@ -117,10 +124,10 @@ impl Reader {
         }
     }
 
-    /// The bytes of the record that was read last.
+    /// What the places of records count in, until the next record is read.
     #[inline]
-    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
-        self.buffer.bytes(range)
+    pub(super) fn block(&self) -> &[u8] {
+        self.buffer.block()
     }
 
     pub(super) fn format(&self) -> Format {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::order::Order;
-use super::{CaptureError, Input, Item, Summary};
+use super::{Batch, CaptureError, Input, Item, Summary};
 
 /// A folder for one test's files, gone with its value.
 pub(super) struct Folder(PathBuf);
@@ -98,7 +98,7 @@ fn u16s(order: Order, numbers: &[u16]) -> Vec<u8> {
 }
 
 /// All that an input gave.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Read {
     pub(super) packets: Vec<Packet>,
     /// Key log texts, each with the number of packets before it.
@@ -116,24 +116,48 @@ pub(super) struct Packet {
 }
 
 impl Read {
+    /// Item by item, and batch by batch, which is the same.
     pub(super) fn all<P: AsRef<Path>>(paths: &[P]) -> Result<Self, CaptureError> {
         let paths: Vec<PathBuf> = paths.iter().map(|path| path.as_ref().into()).collect();
-        let mut input = Input::open(&paths)?;
-        let (mut packets, mut secrets) = (Vec::new(), Vec::new());
-        while let Some(item) = input.next_item()? {
-            match item {
-                Item::Packet(packet) => packets.push(Packet {
-                    number: packet.number,
-                    nanos: packet.time.0,
-                    link: packet.link.0,
-                    wire_len: packet.wire_len,
-                    data: packet.data.to_vec(),
-                }),
-                Item::Secrets(text) => secrets.push((packets.len(), String::from_utf8_lossy(text).into_owned())),
-            }
-        }
+        let by_item = Self::new(Input::open(&paths)?, |input, read| {
+            Ok(input.next_item()?.map(|item| match item {
+                Item::Packet(packet) => read.add(&packet),
+                Item::Secrets(text) => read.add_secrets(text),
+            }))
+        });
+        let by_batch = Self::new(Input::open(&paths)?, |input, read| {
+            Ok(input.next_batch()?.map(|batch| match batch {
+                Batch::Packets(packets) => packets.for_each(|packet| read.add(&packet)),
+                Batch::Secrets(text) => read.add_secrets(text),
+            }))
+        });
+        assert_eq!(by_item.as_ref().ok(), by_batch.as_ref().ok());
+        by_item
+    }
+
+    fn new(
+        mut input: Input,
+        mut next: impl FnMut(&mut Input, &mut Self) -> Result<Option<()>, CaptureError>,
+    ) -> Result<Self, CaptureError> {
+        let mut read = Self { packets: Vec::new(), secrets: Vec::new(), summaries: Vec::new() };
+        while next(&mut input, &mut read)?.is_some() {}
         assert_eq!(input.total_bytes(), Some(input.bytes_read()), "all files were read to their end");
-        Ok(Self { packets, secrets, summaries: input.summaries() })
+        read.summaries = input.summaries();
+        Ok(read)
+    }
+
+    fn add(&mut self, packet: &super::Packet<'_>) {
+        self.packets.push(Packet {
+            number: packet.number,
+            nanos: packet.time.0,
+            link: packet.link.0,
+            wire_len: packet.wire_len,
+            data: packet.data.to_vec(),
+        });
+    }
+
+    fn add_secrets(&mut self, text: &[u8]) {
+        self.secrets.push((self.packets.len(), String::from_utf8_lossy(text).into_owned()));
     }
 
     /// One file with this content.

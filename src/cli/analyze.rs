@@ -11,6 +11,7 @@ use super::plan::{Plan, Pseudonyms};
 use super::terminal::Color;
 use super::{Error, exit};
 use crate::analysis::Records;
+use crate::capture::Packet;
 use crate::report::{self, Addresses, Document, Key};
 
 /// Analyze captures: which exchange failed, who did it, what proves it, what to change
@@ -130,14 +131,12 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
         None => Output::open(plan.output.as_deref())?,
     };
     let mut digest = Sha256::new();
-    let (verdict, sources) =
-        plan.job.analyse(&plan.job.key_logs()?, plan.records.clone(), plan.talk, &mut |packet| {
-            if plan.pseudonyms == Pseudonyms::OfAddresses {
-                digest.update(packet.data);
-            }
-        })?;
+    let mut digest_packet = |packet: &Packet<'_>| digest.update(packet.data);
+    let hidden = plan.pseudonyms == Pseudonyms::OfAddresses;
+    let look: Option<&mut dyn FnMut(&Packet<'_>)> = if hidden { Some(&mut digest_packet) } else { None };
+    let (verdict, sources) = plan.job.analyse(&plan.job.key_logs()?, plan.records.clone(), plan.talk, look)?;
     let mut view = plan.view.clone();
-    if plan.pseudonyms == Pseudonyms::OfAddresses {
+    if hidden {
         view.redaction.addresses = Addresses::Hidden(Key::new(&digest.finalize()));
     }
     let document = Document::new(&verdict, &sources, &view);

@@ -71,7 +71,7 @@ pub(super) fn run(args: Args) -> Result<u8, Error> {
         return Err(Error::TerminalOutput);
     }
     let key_logs = job.key_logs()?;
-    let (verdict, _) = job.analyse(&key_logs, Records::OfIncidents, talk, &mut |_| {})?;
+    let (verdict, _) = job.analyse(&key_logs, Records::OfIncidents, talk, None)?;
     let mut extract = Extract::new(&verdict, &view);
     if extract.is_empty() {
         tell(talk, "no incident, so there is nothing to extract: no file was written");

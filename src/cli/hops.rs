@@ -47,7 +47,7 @@ pub(super) struct Args {
 pub(super) fn run(args: Args) -> Result<u8, Error> {
     let talk = if args.quiet { Talk::Nothing } else { Talk::Hints };
     let job = Job::resolve(args.input, &args.edge)?;
-    let (verdict, _) = job.analyse(&job.key_logs()?, Records::OfAll, talk, &mut |_| {})?;
+    let (verdict, _) = job.analyse(&job.key_logs()?, Records::OfAll, talk, None)?;
     let chosen = match (args.ray, args.request_id) {
         (Some(ray), _) => Chosen::Ray(ray),
         (None, Some(id)) => Chosen::RequestId(id),

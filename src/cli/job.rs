@@ -11,7 +11,7 @@ use super::progress::Progress;
 use super::units::Server;
 use super::{Error, machine, names};
 use crate::analysis::{Analysis, Judging, Options, Records};
-use crate::capture::{Filter, Input, Item, Packet};
+use crate::capture::{Batch, Filter, Input, Item, Packet};
 use crate::report::{Selection, Source};
 use crate::tcp::{MaxMemory, Roles};
 use crate::timeline::Edge;
@@ -67,25 +67,37 @@ impl Job {
         })
     }
 
-    /// Reads every packet of the input into an analysis, and lets `look` see each.
+    /// Reads every packet of the input into an analysis, and lets `look` see each, where there is one.
     pub(super) fn analyse(
         &self,
         key_logs: &[Vec<u8>],
         records: Records,
         talk: Talk,
-        look: &mut dyn FnMut(&Packet<'_>),
+        mut look: Option<&mut dyn FnMut(&Packet<'_>)>,
     ) -> Result<(Verdict, Vec<Source>), Error> {
         let mut analysis = Analysis::new(self.options(key_logs, records, Judging::WithHindsight)?);
-        let input = self.read(talk, |item| {
-            match item {
-                Item::Secrets(key_log) => analysis.secrets(key_log),
-                Item::Packet(packet) => {
-                    look(&packet);
-                    analysis.packet(&packet);
+        let Reading { mut input, mut filter, mut progress } = self.open(talk)?;
+        let mut batches = 0_u64;
+        while let Some(batch) = input.next_batch()? {
+            match batch {
+                Batch::Secrets(key_log) => analysis.secrets(key_log),
+                Batch::Packets(packets) => {
+                    for packet in packets {
+                        let wanted = filter.as_mut().map_or(Ok(true), |filter| filter.matches(&packet))?;
+                        if wanted {
+                            if let Some(look) = &mut look {
+                                look(&packet);
+                            }
+                            analysis.packet(&packet);
+                        }
+                    }
                 }
             }
-            Next::Go
-        })?;
+            batches = batches.saturating_add(1);
+            if batches.is_multiple_of(BATCHES_PER_LOOK) {
+                progress.update(input.bytes_read());
+            }
+        }
         if let Some(link) = analysis.only_unknown_link() {
             let path = self.inputs.first().cloned().unwrap_or_default();
             return Err(Error::UnknownLink { path, link });
@@ -96,9 +108,7 @@ impl Job {
 
     /// Hands what the filter lets pass to `take`, until it has enough.
     pub(super) fn read(&self, talk: Talk, mut take: impl FnMut(Item<'_>) -> Next) -> Result<Input, Error> {
-        let mut input = Input::open(&self.inputs)?;
-        let mut filter = self.filter.as_deref().map(Filter::new).transpose()?;
-        let mut progress = talk.progress(input.total_bytes());
+        let Reading { mut input, mut filter, mut progress } = self.open(talk)?;
         let mut packets = 0_u64;
         while let Some(item) = input.next_item()? {
             let wanted = match (&mut filter, &item) {
@@ -114,6 +124,12 @@ impl Job {
             }
         }
         Ok(input)
+    }
+
+    fn open(&self, talk: Talk) -> Result<Reading, Error> {
+        let input = Input::open(&self.inputs)?;
+        let filter = self.filter.as_deref().map(Filter::new).transpose()?;
+        Ok(Reading { progress: talk.progress(input.total_bytes()), input, filter })
     }
 
     /// The text of the key logs, each of which may be a pipe: they are read once.
@@ -135,6 +151,13 @@ impl Job {
         let (edge, edge_log) = (self.edge.clone(), self.edge_log.clone());
         Ok(Options { edge, roles, keys, trust, records, edge_log, judging, max_memory: self.max_memory })
     }
+}
+
+/// Captures that are being read.
+struct Reading {
+    input: Input,
+    filter: Option<Filter>,
+    progress: Progress,
 }
 
 /// Whether more is to be read.
@@ -244,3 +267,6 @@ const EDGE_LOG_BYTES: u64 = 1 << 30;
 
 /// Packets between two looks at the progress bar.
 const PACKETS_PER_LOOK: u64 = 4096;
+
+/// Batches of packets between two of them.
+const BATCHES_PER_LOOK: u64 = 128;

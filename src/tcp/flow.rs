@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use hashbrown::HashTable;
 
 use crate::timeline::Endpoint;
-use crate::wire::Segment;
+use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
 
 /// Where a segment comes from.
 #[inline]
@@ -20,35 +20,70 @@ pub(super) fn destination(segment: &Segment<'_>) -> Endpoint {
     Endpoint { address: segment.ip.destination, port: segment.destination_port }
 }
 
+/// A segment with these addresses and ports that says nothing.
+pub(super) fn between(source: Endpoint, destination: Endpoint) -> Segment<'static> {
+    Segment {
+        ip: Ip { source: source.address, destination: destination.address, ..Ip::default() },
+        source_port: source.port,
+        destination_port: destination.port,
+        seq: SeqNumber::default(),
+        ack: SeqNumber::default(),
+        flags: Flags::default(),
+        window: 0,
+        urgent: 0,
+        options: TcpOptions::default(),
+        payload: &[],
+        payload_len: 0,
+    }
+}
+
 /// A connection's addresses and ports, the smaller endpoint first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FlowKey {
-    /// Both addresses, each in two halves: as one number of 128 bits they would stand on wider borders.
-    addresses: [u64; 4],
+    /// Both addresses in pieces, the most significant first: as wider numbers they would stand on wider borders.
+    addresses: [[u32; 4]; 2],
     ports: u32,
 }
 
 impl FlowKey {
     #[inline]
     pub(super) fn new(a: Endpoint, b: Endpoint) -> Self {
+        if let (IpAddr::V4(from), IpAddr::V4(to)) = (a.address, b.address) {
+            return Self::of_ipv4((from.to_bits(), a.port), (to.to_bits(), b.port));
+        }
         let (a, b) = ((bits(a.address), a.port), (bits(b.address), b.port));
         let ((low, low_port), (high, high_port)) = if a <= b { (a, b) } else { (b, a) };
-        Self {
-            addresses: [(low >> 64) as u64, low as u64, (high >> 64) as u64, high as u64],
-            ports: u32::from(low_port) << 16 | u32::from(high_port),
-        }
+        Self { addresses: [pieces(low), pieces(high)], ports: u32::from(low_port) << 16 | u32::from(high_port) }
+    }
+}
+
+impl FlowKey {
+    /// The same in fewer steps, for addresses in the mapped block.
+    #[inline]
+    fn of_ipv4(a: (u32, u16), b: (u32, u16)) -> Self {
+        let number = |(address, port): (u32, u16)| u64::from(address) << 16 | u64::from(port);
+        let (a, b) = (number(a), number(b));
+        let (low, high) = (a.min(b), a.max(b));
+        let mapped = |number: u64| [0, 0, 0xffff, (number >> 16) as u32];
+        Self { addresses: [mapped(low), mapped(high)], ports: (low as u32) << 16 | u32::from(high as u16) }
     }
 }
 
 impl Hash for FlowKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d] = self.addresses;
-        state.write_u64(a ^ c.rotate_left(32));
-        state.write_u64(b);
-        state.write_u64(d);
+        let [[a, b, c, d], [e, f, g, h]] = self.addresses;
+        let pair = |high: u32, low: u32| u64::from(high) << 32 | u64::from(low);
+        state.write_u64(pair(a, b) ^ pair(f, e));
+        state.write_u64(pair(c, d));
+        state.write_u64(pair(g, h));
         state.write_u32(self.ports);
     }
+}
+
+#[inline]
+fn pieces(address: u128) -> [u32; 4] {
+    [(address >> 96) as u32, (address >> 64) as u32, (address >> 32) as u32, address as u32]
 }
 
 /// IPv4 addresses lie in their mapped block (RFC 4291 section 2.5.5.2): none is equal to an IPv6 one on the wire.

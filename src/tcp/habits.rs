@@ -1,6 +1,6 @@
 //! What the packets of one sender have in common: the measure for packets that only claim to be its own.
 
-use crate::timeline::PacketRef;
+use crate::timeline::{PacketRef, Time};
 use crate::wire::{Segment, SeqNumber, Timestamps};
 
 /// Two identical segments this close together are one segment that was captured twice.
@@ -73,8 +73,8 @@ fn is_newer(number: u32, other: u32) -> bool {
 #[derive(Clone, Copy, Debug)]
 struct Seen {
     fingerprint: u64,
+    at: Time,
     ttl: u8,
-    at: PacketRef,
 }
 
 /// Segments of one sender before it is trusted that all of them are forwarded.
@@ -135,7 +135,7 @@ impl Habits {
             self.copies = self.copies.saturating_add(1);
             return true;
         }
-        self.remember(Seen { fingerprint, ttl: segment.ip.ttl, at: packet });
+        self.remember(Seen { fingerprint, at: packet.time, ttl: segment.ip.ttl });
         false
     }
 
@@ -147,7 +147,7 @@ impl Habits {
         if segment.payload.is_empty() && has(&self.marks, mark(fingerprint)) {
             return false;
         }
-        self.remember(Seen { fingerprint, ttl: segment.ip.ttl, at: packet });
+        self.remember(Seen { fingerprint, at: packet.time, ttl: segment.ip.ttl });
         true
     }
 
@@ -178,7 +178,7 @@ impl Habits {
         let Some(first) = self.seen.iter().find(|seen| seen.fingerprint == fingerprint) else { return false };
         let told_apart = segment.ip.id.is_some_and(|id| id != 0) && segment.options.timestamps().is_some();
         let within = if told_apart { COPY_NS } else { TWICE_NS };
-        let copy = packet.time.nanos_since(first.at.time) <= within;
+        let copy = packet.time.nanos_since(first.at) <= within;
         if copy {
             self.copies = self.copies.saturating_add(1);
             if first.ttl != segment.ip.ttl {

@@ -3,37 +3,39 @@
 //! Whatever comes after the SYN and a plain SYN-ACK makes it a [`Connection`], which is told both from the start:
 //! nothing is concluded here that is not concluded there.
 
-use std::collections::VecDeque;
-
 use super::application::Application;
 use super::connection::Connection;
 use super::flow::{destination, source};
+use super::kept::Header;
 use super::spare::{Beginning, Spare};
 use crate::timeline::{Endpoint, HalfOpen, PacketRef, Peer};
-use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
+use crate::wire::Segment;
 
 /// A SYN, and the SYN-ACK that answers it.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Knock {
-    index: u32,
-    edge: Endpoint,
-    origin: Endpoint,
-    syn: Kept,
-    answer: Option<Kept>,
+    pub(super) index: u32,
+    pub(super) edge: Endpoint,
+    pub(super) origin: Endpoint,
+    pub(super) syn: Header,
+    pub(super) answer: Option<Header>,
 }
 
 impl Knock {
     /// The connection that `segment` opens; none where it is no plain SYN.
     pub(super) fn of(index: u32, packet: PacketRef, segment: &Segment<'_>) -> Option<Self> {
-        let syn = Kept::of(packet, segment).filter(|_| segment.flags.syn() && !segment.flags.ack())?;
+        let syn = plain(packet, segment).filter(|_| segment.flags.syn() && !segment.flags.ack())?;
         Some(Self { index, edge: source(segment), origin: destination(segment), syn, answer: None })
     }
 
     /// Takes the first SYN-ACK that acknowledges the SYN; false for any other segment.
-    fn take_answer(&mut self, source: Endpoint, packet: PacketRef, segment: &Segment<'_>) -> bool {
-        let plain = segment.flags.syn() && segment.flags.ack() && segment.ack == self.syn.seq + 1;
+    pub(super) fn take_answer(&mut self, source: Endpoint, packet: PacketRef, segment: &Segment<'_>) -> bool {
+        let answers = segment.flags.syn() && segment.flags.ack() && segment.ack == self.syn.seq + 1;
         let first = self.answer.is_none() && source == self.origin && source != self.edge;
-        let Some(answer) = Kept::of(packet, segment).filter(|_| plain && first) else { return false };
+        if !answers || !first {
+            return false;
+        }
+        let Some(answer) = plain(packet, segment) else { return false };
         self.answer = Some(answer);
         true
     }
@@ -48,124 +50,16 @@ impl Knock {
         let Self { index, edge, origin, .. } = *self;
         let beginning = Beginning { index, edge, origin, first: self.syn.packet, roles_open: false };
         let mut connection = spare.begin(&beginning, app);
-        connection.segment(Peer::Edge, self.syn.packet, &self.syn.segment(self.edge, self.origin));
+        connection.segment(Peer::Edge, self.syn.packet, &self.syn.segment(self.edge, self.origin, &[]));
         if let Some(answer) = &self.answer {
-            connection.segment(Peer::Origin, answer.packet, &answer.segment(self.origin, self.edge));
+            connection.segment(Peer::Origin, answer.packet, &answer.segment(self.origin, self.edge, &[]));
         }
         connection
     }
 }
 
-/// All that began with a SYN, oldest first. Those that are only being opened lie in the queue itself: a flood runs
-/// through the same memory again and again.
-#[derive(Default)]
-pub(super) struct Knocks {
-    /// Slot and number of each connection, and the knock until it is let in.
-    queue: VecDeque<(u32, u32, Option<Knock>)>,
-    /// How many were taken from the front.
-    gone: u64,
+/// The segment, where it says no more than a SYN or a SYN-ACK does.
+fn plain(packet: PacketRef, segment: &Segment<'_>) -> Option<Header> {
+    let plain = segment.payload_len == 0 && !segment.flags.rst() && !segment.flags.fin();
+    Header::of(packet, segment).filter(|_| plain)
 }
-
-impl Knocks {
-    /// The number that the next one will have.
-    pub(super) fn next(&self) -> u64 {
-        self.gone.saturating_add(self.queue.len() as u64)
-    }
-
-    pub(super) fn push(&mut self, slot: u32, index: u32, knock: Option<Knock>) {
-        self.queue.push_back((slot, index, knock));
-    }
-
-    /// Takes the oldest from the front, where there are more than `limit`.
-    pub(super) fn pop_beyond(&mut self, limit: usize) -> Option<(u32, u32, Option<Knock>)> {
-        let oldest = if self.queue.len() > limit { self.queue.pop_front() } else { None };
-        self.gone = self.gone.saturating_add(oldest.is_some().into());
-        oldest
-    }
-
-    /// Hands a SYN-ACK to the knock with this number; false where it does not take it.
-    pub(super) fn take_answer(
-        &mut self,
-        number: u64,
-        source: Endpoint,
-        packet: PacketRef,
-        segment: &Segment<'_>,
-    ) -> bool {
-        self.place(number)
-            .is_some_and(|(_, _, knock)| knock.as_mut().is_some_and(|knock| knock.take_answer(source, packet, segment)))
-    }
-
-    /// The knock with this number, which is none any more.
-    pub(super) fn let_in(&mut self, number: u64) -> Option<Knock> {
-        self.place(number)?.2.take()
-    }
-
-    fn place(&mut self, number: u64) -> Option<&mut (u32, u32, Option<Knock>)> {
-        self.queue.get_mut(usize::try_from(number.checked_sub(self.gone)?).ok()?)
-    }
-}
-
-/// A segment without payload, but for its addresses and ports.
-#[derive(Debug)]
-struct Kept {
-    packet: PacketRef,
-    seq: SeqNumber,
-    ack: SeqNumber,
-    id: Option<u16>,
-    window: u16,
-    urgent: u16,
-    ttl: u8,
-    dont_fragment: bool,
-    flags: Flags,
-    options_len: u8,
-    options: [u8; MAX_OPTIONS],
-}
-
-impl Kept {
-    /// None for a segment that says more than a SYN or a SYN-ACK does.
-    fn of(packet: PacketRef, segment: &Segment<'_>) -> Option<Self> {
-        let bytes = segment.options.bytes();
-        let mut options = [0; MAX_OPTIONS];
-        options.get_mut(..bytes.len())?.copy_from_slice(bytes);
-        let plain = segment.payload_len == 0 && !segment.flags.rst() && !segment.flags.fin();
-        plain.then_some(Self {
-            packet,
-            seq: segment.seq,
-            ack: segment.ack,
-            id: segment.ip.id,
-            window: segment.window,
-            urgent: segment.urgent,
-            ttl: segment.ip.ttl,
-            dont_fragment: segment.ip.dont_fragment,
-            flags: segment.flags,
-            options_len: bytes.len() as u8,
-            options,
-        })
-    }
-
-    fn segment(&self, source: Endpoint, destination: Endpoint) -> Segment<'_> {
-        let ip = Ip {
-            source: source.address,
-            destination: destination.address,
-            ttl: self.ttl,
-            id: self.id,
-            dont_fragment: self.dont_fragment,
-        };
-        Segment {
-            ip,
-            source_port: source.port,
-            destination_port: destination.port,
-            seq: self.seq,
-            ack: self.ack,
-            flags: self.flags,
-            window: self.window,
-            urgent: self.urgent,
-            options: TcpOptions::new(self.options.get(..self.options_len.into()).unwrap_or_default()),
-            payload: &[],
-            payload_len: 0,
-        }
-    }
-}
-
-/// Longest options that are kept so: Linux sends 20 bytes, macOS 24.
-const MAX_OPTIONS: usize = 24;

@@ -5,6 +5,7 @@
 //! [`Application`]. What it learns stands in the connection's [`crate::timeline::Timeline`].
 
 mod application;
+mod brief;
 mod causal;
 mod connection;
 mod early;
@@ -12,13 +13,16 @@ mod flow;
 mod gone;
 mod habits;
 mod history;
+mod kept;
 mod knock;
+mod log;
 mod memory;
 mod prediction;
 mod reset;
 mod roles;
 mod sequence;
 mod spare;
+mod stage;
 mod stream;
 mod table;
 #[cfg(test)]
@@ -26,7 +30,7 @@ mod testing;
 mod vantage;
 mod watch;
 
-pub use application::{Application, Records};
+pub use application::{Answered, Application, Asked, Records};
 pub use memory::MaxMemory;
 pub use roles::Roles;
 pub use table::Table;

@@ -5,7 +5,7 @@ use super::connection::Connection;
 use crate::timeline::{Endpoint, PacketRef, Timeline};
 
 /// As one ends, another begins: a few are enough.
-const LIMIT: usize = 64;
+const LIMIT: usize = 16;
 
 /// Boxes of connections that have ended.
 pub(super) struct Spare<A>(Vec<Box<Connection<A>>>);

@@ -6,10 +6,11 @@ use super::application::{Application, Records};
 use super::connection::Connection;
 use super::flow::{FlowKey, Flows, destination, source};
 use super::gone::Gone;
-use super::knock::{Knock, Knocks};
+use super::knock::Knock;
 use super::memory::{self, MaxMemory};
 use super::roles::Roles;
-use super::spare::{Beginning, Spare};
+use super::spare::Beginning;
+use super::stage::{Stage, Stages};
 use super::watch::{Looks, Seen, Watch};
 use crate::timeline::{Endpoint, PacketRef, Time, Unreachable};
 use crate::wire::{IcmpError, Segment};
@@ -31,9 +32,12 @@ pub struct Table<A> {
     flows: Flows,
     last: Option<(FlowKey, u32)>,
     closed: VecDeque<Queued>,
+    /// No closed connection is given up before this time, but where there are too many.
+    lingers_until: Time,
+    /// Slot and index of all that began with a SYN, oldest first.
+    begun: VecDeque<(u32, u32)>,
     gone: Gone,
-    pub(super) knocks: Knocks,
-    pub(super) spare: Spare<A>,
+    pub(super) stages: Stages<A>,
     next_index: u32,
     connections: u64,
     roles: Roles,
@@ -49,32 +53,6 @@ pub(super) struct Slot<A> {
     queued: bool,
     pub(super) seen: Seen,
     pub(super) stage: Stage<A>,
-}
-
-/// How far a connection has come.
-pub(super) enum Stage<A> {
-    /// It is only being opened: its number among the knocks.
-    Knocking(u64),
-    Open(Box<Connection<A>>),
-}
-
-impl<A: Application> Slot<A> {
-    /// The connection, opened where it was only knocking.
-    #[inline]
-    pub(super) fn open(
-        &mut self,
-        knocks: &mut Knocks,
-        spare: &mut Spare<A>,
-        app: impl Fn() -> A,
-    ) -> Option<&mut Connection<A>> {
-        if let Stage::Knocking(number) = self.stage {
-            self.stage = Stage::Open(knocks.let_in(number)?.connection(spare, app()));
-        }
-        match &mut self.stage {
-            Stage::Open(connection) => Some(connection),
-            Stage::Knocking(_) => None,
-        }
-    }
 }
 
 /// A slot in a queue, with the index of the connection that it held then: slots are used again.
@@ -95,9 +73,10 @@ impl<A: Application> Table<A> {
             flows: Flows::default(),
             last: None,
             closed: VecDeque::new(),
+            lingers_until: Time(i64::MIN),
+            begun: VecDeque::new(),
             gone: Gone::default(),
-            knocks: Knocks::default(),
-            spare: Spare::default(),
+            stages: Stages::default(),
             next_index: 0,
             connections: 0,
             roles,
@@ -135,7 +114,7 @@ impl<A: Application> Table<A> {
     ) {
         self.retire(packet.time, &app, records);
         if self.memory.is_due() {
-            self.bound_memory(records);
+            self.bound_memory(&app, records);
         }
         let (source, destination) = (source(segment), destination(segment));
         let key = FlowKey::new(source, destination);
@@ -146,12 +125,13 @@ impl<A: Application> Table<A> {
             return self.open(key, packet, segment, &app, records);
         };
         let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
-        if let Stage::Knocking(number) = entry.stage
-            && self.knocks.take_answer(number, source, packet, segment)
-        {
-            return;
+        if !entry.stage.is_open() {
+            let briefly = || self.looks.is_none() && !records.wants_all();
+            if self.stages.take_early(&mut entry.stage, source, packet, segment, briefly) {
+                return self.queue_closed(slot, packet.time);
+            }
         }
-        let Some(connection) = entry.open(&mut self.knocks, &mut self.spare, &app) else { return };
+        let Some(connection) = self.stages.open_in_place(&mut entry.stage, &app) else { return };
         let from = connection.peer_at(source);
         if segment.flags.syn() && connection.is_replaced_by(from, packet, segment) {
             let begun_by = connection.syn_answered_by(segment);
@@ -162,7 +142,7 @@ impl<A: Application> Table<A> {
                 return;
             }
             let entry = self.find(key).and_then(|slot| self.slots.get_mut(slot as usize)?.as_mut());
-            if let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &mut self.spare, &app)) {
+            if let Some(connection) = entry.and_then(|entry| self.stages.open_in_place(&mut entry.stage, &app)) {
                 connection.began_before(begun_by, early);
             }
             return;
@@ -170,6 +150,7 @@ impl<A: Application> Table<A> {
         connection.segment(from, packet, segment);
         if connection.closed() && !entry.queued {
             entry.queued = true;
+            connection.trim();
             self.closed.push_back(Queued { slot, index: entry.index, since: packet.time });
         }
         if self.looks.is_some() {
@@ -184,7 +165,7 @@ impl<A: Application> Table<A> {
         let destination = Endpoint { address: quoted.destination, port: quoted.destination_port };
         let Some(slot) = self.find(FlowKey::new(source, destination)) else { return };
         let entry = self.slots.get_mut(slot as usize).and_then(Option::as_mut);
-        let Some(connection) = entry.and_then(|entry| entry.open(&mut self.knocks, &mut self.spare, app)) else {
+        let Some(connection) = entry.and_then(|entry| self.stages.open_in_place(&mut entry.stage, app)) else {
             return;
         };
         let about = connection.peer_at(source);
@@ -239,9 +220,8 @@ impl<A: Application> Table<A> {
         let index = self.next_index;
         self.next_index = self.next_index.wrapping_add(1);
         self.connections = self.connections.saturating_add(1);
-        let knock = Knock::of(index, packet, segment);
-        let (stage, closed) = match &knock {
-            Some(_) => (Stage::Knocking(self.knocks.next()), false),
+        let (stage, closed) = match Knock::of(index, packet, segment) {
+            Some(knock) => (Stage::Knocking(Box::new(knock)), false),
             None => {
                 let mut connection = self.connection(index, packet, segment, app());
                 let from = connection.peer_at(source(segment));
@@ -258,7 +238,7 @@ impl<A: Application> Table<A> {
             self.opened(Queued { slot, index, since: packet.time }, segment.flags.syn());
         }
         if segment.flags.syn() {
-            self.knocks.push(slot, index, knock);
+            self.begun.push_back((slot, index));
             self.bound_half_open(app, records);
         }
     }
@@ -274,7 +254,7 @@ impl<A: Application> Table<A> {
         };
         let (edge, origin) = if source_is_edge { (source, destination) } else { (destination, source) };
         let roles_open = !syn && !self.roles.names(edge) && !self.roles.names(origin);
-        self.spare.begin(&Beginning { index, edge, origin, first: packet, roles_open }, app)
+        self.stages.spare.begin(&Beginning { index, edge, origin, first: packet, roles_open }, app)
     }
 
     fn place(&mut self, entry: Slot<A>) -> u32 {
@@ -296,52 +276,50 @@ impl<A: Application> Table<A> {
 
     /// Gives up the oldest connections that are only being opened, where there are too many.
     fn bound_half_open(&mut self, app: &impl Fn() -> A, records: &mut impl Records) {
-        while let Some((slot, index, knock)) = self.knocks.pop_beyond(HALF_OPEN_LIMIT) {
-            let connection = match knock {
-                Some(knock) => {
-                    self.take(slot);
-                    let folded = records.given_up(&knock.half_open());
-                    (!folded).then(|| knock.connection(&mut self.spare, app()))
-                }
-                None => self.take_half_open(slot, index),
-            };
-            if let Some(mut connection) = connection {
-                connection.line.given_up = true;
-                self.hand_out(connection, records);
+        while self.begun.len() > HALF_OPEN_LIMIT {
+            let Some((slot, index)) = self.begun.pop_front() else { return };
+            let entry = self.slots.get(slot as usize).and_then(Option::as_ref);
+            if entry.is_none_or(|entry| entry.index != index || !entry.stage.half_open()) {
+                continue;
             }
+            let Some(Slot { stage, .. }) = self.take(slot) else { continue };
+            if let Stage::Knocking(knock) = &stage
+                && records.given_up(&knock.half_open())
+            {
+                continue;
+            }
+            let mut connection = self.stages.open(stage, app);
+            connection.line.given_up = true;
+            self.hand_out(connection, records);
         }
     }
 
     /// Gives up the connections that have been silent for longest, where all take too much memory.
-    fn bound_memory(&mut self, records: &mut impl Records) {
-        let open = self.slots.iter().enumerate().filter_map(|(slot, entry)| match &entry.as_ref()?.stage {
-            Stage::Open(connection) => Some((connection.line.last.number, slot as u32, connection.memory())),
-            Stage::Knocking(_) => None,
-        });
-        if !self.memory.is_exceeded(open.clone().map(|(.., bytes)| bytes)) {
+    fn bound_memory(&mut self, app: &impl Fn() -> A, records: &mut impl Records) {
+        if !self.memory.is_exceeded(self.slots.iter().flatten().map(|entry| entry.stage.memory())) {
             return;
         }
+        let open = self.slots.iter().enumerate().filter_map(|(slot, entry)| {
+            let stage = &entry.as_ref()?.stage;
+            Some((stage.last()?, slot as u32, stage.memory()))
+        });
         let mut open: Vec<(u64, u32, u64)> = open.collect();
         open.sort_unstable();
         let excess = self.memory.excess(open.iter().map(|(.., bytes)| *bytes));
         for (_, slot, _) in open.into_iter().take(excess) {
-            if let Some(Slot { stage: Stage::Open(mut connection), .. }) = self.take(slot) {
-                connection.line.given_up = true;
-                self.hand_out(connection, records);
-            }
+            let Some(Slot { stage, .. }) = self.take(slot) else { continue };
+            let mut connection = self.stages.open(stage, app);
+            connection.line.given_up = true;
+            self.hand_out(connection, records);
         }
     }
 
-    /// Takes a connection that was let in, and of which still only SYNs and SYN-ACKs were seen.
-    fn take_half_open(&mut self, slot: u32, index: u32) -> Option<Box<Connection<A>>> {
-        let entry = self.slots.get(slot as usize)?.as_ref()?;
-        let Stage::Open(connection) = &entry.stage else { return None };
-        if entry.index != index || !connection.half_open() {
-            return None;
-        }
-        match self.take(slot)?.stage {
-            Stage::Open(connection) => Some(connection),
-            Stage::Knocking(_) => None,
+    /// Puts a connection that was taken early among the closed ones, once it is.
+    fn queue_closed(&mut self, slot: u32, now: Time) {
+        let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
+        if !entry.queued && entry.stage.closed() {
+            entry.queued = true;
+            self.closed.push_back(Queued { slot, index: entry.index, since: now });
         }
     }
 
@@ -355,8 +333,15 @@ impl<A: Application> Table<A> {
 
     #[inline]
     pub(super) fn retire(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
+        if self.closed.len() > LINGER_LIMIT || now >= self.lingers_until {
+            self.retire_closed(now, app, records);
+        }
+    }
+
+    fn retire_closed(&mut self, now: Time, app: &impl Fn() -> A, records: &mut impl Records) {
         while let Some(&oldest) = self.closed.front() {
             if self.closed.len() <= LINGER_LIMIT && now.nanos_since(oldest.since) < LINGER_NS {
+                self.lingers_until = Time(oldest.since.0.saturating_add(LINGER_NS));
                 return;
             }
             self.closed.pop_front();
@@ -365,6 +350,7 @@ impl<A: Application> Table<A> {
                 self.gone.add(key);
             }
         }
+        self.lingers_until = Time(i64::MIN);
     }
 
     pub(super) fn remove(&mut self, slot: u32, app: &impl Fn() -> A, records: &mut impl Records) {
@@ -375,19 +361,15 @@ impl<A: Application> Table<A> {
 
     /// The connection has come to its end.
     fn end(&mut self, entry: Slot<A>, app: &impl Fn() -> A, records: &mut impl Records) {
-        let connection = match entry.stage {
-            Stage::Knocking(number) => self.knocks.let_in(number).map(|it| it.connection(&mut self.spare, app())),
-            Stage::Open(connection) => Some(connection),
-        };
-        if let Some(connection) = connection {
-            self.hand_out(connection, records);
-        }
+        let Some(stage) = self.stages.end_ordinary(entry.stage, |line| records.ordinary(line)) else { return };
+        let connection = self.stages.open(stage, app);
+        self.hand_out(connection, records);
     }
 
     fn hand_out(&mut self, mut connection: Box<Connection<A>>, records: &mut impl Records) {
         connection.finish();
         records.ended(&mut connection.line);
-        self.spare.add(connection);
+        self.stages.spare.add(connection);
     }
 
     fn take(&mut self, slot: u32) -> Option<Slot<A>> {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{Application, MaxMemory, Records, Roles, Table};
+use super::{Answered, Application, Asked, MaxMemory, Records, Roles, Table};
 use crate::timeline::{HalfOpen, Mark, PacketRef, Peer, Time, Timeline};
 use crate::wire::{Flags, Ip, Segment, SeqNumber, TcpOptions};
 
@@ -27,6 +27,16 @@ impl Application for Scribe {
         bytes.starts_with(b"E:").then_some(Peer::Edge)
     }
 
+    /// Ordinary is what asks with `?`, and an answer that begins with its length.
+    fn glance_at_request(bytes: &[u8]) -> Option<Asked> {
+        bytes.ends_with(b"?").then(Asked::default)
+    }
+
+    fn glance_at_response(_: &Asked, bytes: &[u8]) -> Option<Answered> {
+        let digit = bytes.first().filter(|digit| digit.is_ascii_digit())?;
+        Some(Answered { len: u64::from(digit - b'0'), ..Answered::default() })
+    }
+
     fn data(&mut self, _: &mut Timeline, from: Peer, bytes: &[u8], _: Mark) {
         self.write(from, &format!("({})", String::from_utf8_lossy(bytes)));
     }
@@ -45,6 +55,32 @@ impl Application for Scribe {
 impl Records for Vec<Timeline> {
     fn ended(&mut self, line: &mut Timeline) {
         self.push(line.take());
+    }
+
+    fn given_up(&mut self, _: &HalfOpen) -> bool {
+        false
+    }
+}
+
+/// Keeps what statistics are made of, and how many records it was made of.
+#[derive(Default)]
+pub(super) struct Statistics {
+    pub(super) told: Vec<Timeline>,
+    pub(super) records: usize,
+}
+
+impl Records for Statistics {
+    fn ended(&mut self, line: &mut Timeline) {
+        self.told.push(line.take());
+        self.records += 1;
+    }
+
+    fn wants_all(&self) -> bool {
+        false
+    }
+
+    fn ordinary(&mut self, line: &Timeline) {
+        self.told.push(line.clone());
     }
 
     fn given_up(&mut self, _: &HalfOpen) -> bool {
@@ -204,18 +240,24 @@ impl Conversation {
 
     /// Every record that came of it, in order of their index, and what the application heard.
     pub(super) fn hear(self) -> (Vec<Timeline>, String) {
+        let mut lines = Vec::new();
+        let heard = self.hear_into(&mut lines);
+        (lines, heard)
+    }
+
+    /// What the application heard; the records go to `records`.
+    pub(super) fn hear_into(self, records: &mut impl Records) -> String {
         let heard = std::rc::Rc::default();
         let mut table: Table<Scribe> = Table::new(Roles::default(), MaxMemory::default());
-        let mut lines = Vec::new();
         let mut time = 0;
         for (nth, told) in self.told.iter().enumerate() {
             time += told.after_ms * 1_000_000;
             let packet = PacketRef { number: nth as u64 + 1, time: Time(time) };
-            table.segment(packet, &told.segment(), || Scribe(std::rc::Rc::clone(&heard)), &mut lines);
+            table.segment(packet, &told.segment(), || Scribe(std::rc::Rc::clone(&heard)), records);
         }
-        table.finish(|| Scribe(std::rc::Rc::clone(&heard)), &mut lines);
+        table.finish(|| Scribe(std::rc::Rc::clone(&heard)), records);
         let heard: &std::cell::RefCell<String> = &heard;
-        (lines, heard.borrow().trim_end().to_owned())
+        heard.borrow().trim_end().to_owned()
     }
 
     /// The only record that came of it.

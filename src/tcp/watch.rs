@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 
 use super::application::{Application, Records};
 use super::connection::Connection;
-use super::table::{HALF_OPEN_LIMIT, Queued, Slot, Stage, Table};
+use super::stage::Stage;
+use super::table::{HALF_OPEN_LIMIT, Queued, Slot, Table};
 use crate::timeline::{Peer, Start, Time, Timeline};
 
 /// When to look at connections that are open, and how many of them to keep.
@@ -81,7 +82,7 @@ impl<A: Application + Clone> Table<A> {
                 continue;
             }
             let Some(Some(entry)) = self.slots.get_mut(queued.slot as usize) else { continue };
-            if let Some(connection) = entry.open(&mut self.knocks, &mut self.spare, app)
+            if let Some(connection) = self.stages.open_in_place(&mut entry.stage, app)
                 && connection.half_open()
             {
                 records.looked(at_its_end(connection));

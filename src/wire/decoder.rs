@@ -72,7 +72,7 @@ impl Decoder {
 
     /// What `packet` holds, seen from the link layer inwards. Of a datagram in fragments, the packet that
     /// completes it counts.
-    #[inline]
+    #[inline(always)]
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Decoded<'a> {
         match fast::segment(packet.link, packet.data) {
             Some(segment) => Decoded::Tcp(segment),

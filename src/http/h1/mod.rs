@@ -7,6 +7,7 @@ mod decode;
 mod error_page;
 mod fields;
 mod framing;
+mod glance;
 mod head;
 mod pairing;
 mod preamble;
@@ -17,6 +18,7 @@ mod responses;
 mod status_line;
 mod stray;
 
+pub use glance::{request as glance_at_request, response as glance_at_response};
 pub use request::recognise as recognise_request;
 
 use crate::tcp::Application;

@@ -258,7 +258,7 @@ fn has_clean_line_ends(head: &[u8]) -> bool {
 }
 
 /// The place of a field among the [`SINGLETONS`].
-fn singleton(field: &Field<'_>) -> Option<usize> {
+pub(super) fn singleton(field: &Field<'_>) -> Option<usize> {
     let mut candidates = match field.name.len() {
         3 => 0..1,
         4 => 1..3,

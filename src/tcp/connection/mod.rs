@@ -186,6 +186,11 @@ impl<A: Application> Connection<A> {
         }
     }
 
+    /// Gives back memory that a closed connection needs no more.
+    pub(super) fn trim(&mut self) {
+        self.line.exchanges.shrink_to_fit();
+    }
+
     /// The peer that sends from `source`.
     #[inline]
     pub(super) fn peer_at(&self, source: Endpoint) -> Peer {
