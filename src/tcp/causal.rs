@@ -61,6 +61,11 @@ impl<A: Application> Causal<A> {
         }
     }
 
+    /// How much of the stream of `from` was handed on, or given up.
+    pub(super) fn told(&self, from: Peer) -> u64 {
+        self.seen[from]
+    }
+
     /// True where nothing waits.
     pub(super) fn is_settled(&self) -> bool {
         self.waiting.edge.is_empty() && self.waiting.origin.is_empty()

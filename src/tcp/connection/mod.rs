@@ -527,8 +527,11 @@ impl<A: Application> Connection<A> {
     /// the capture.
     fn unasked(&self) -> bool {
         let line = &self.line;
-        let silent = line.direction.edge.bytes == 0 && line.direction.origin.bytes == 0;
-        silent && line.connect.syns.is_empty() && !line.connect.syn_acks.is_empty()
+        let silent = self.above.told(Peer::Edge) == 0 && self.above.told(Peer::Origin) == 0;
+        silent
+            && line.direction.edge.fins.is_empty()
+            && line.connect.syns.is_empty()
+            && !line.connect.syn_acks.is_empty()
     }
 
     fn payload(&mut self, from: Peer, packet: PacketRef, segment: &Segment<'_>, kind: Kind) {
@@ -591,8 +594,13 @@ impl<A: Application> Connection<A> {
         let offset = self.stream[from].offset_of(end);
         let acked = self.stream[from.other()].offset_of(segment.ack).max(0) as u64;
         let until = self.read_until(from, segment);
+        let unasked = self.unasked() && from == Peer::Edge;
         let Self { line, above, stream, joined_late, .. } = self;
         announce_late_join(line, above, joined_late);
+        if unasked {
+            // What the SYN may have brought was all that it asked.
+            above.app.gap(line, Peer::Edge, 0, Mark { packet, offset: 0 });
+        }
         let fin = Payload { offset, bytes: &[], cut: 0, packet, until };
         stream[from].finish_at(&fin, &mut |piece| above.hand_on(line, from, piece));
         let fin = Fin { packet, offset: offset.max(0) as u64, acked, unseen: false };
@@ -1037,6 +1045,8 @@ mod tests {
             assert_eq!((lines[0].start, lines[0].direction.edge.missed_by_capture), (Start::Handshake, 0));
             assert_eq!((lines[0].direction.edge.sent, lines[0].direction.edge.acked), (7, 7));
         }
+        let last = Conversation::new().syn_says(b"GET").syn(Origin).fin(Edge).says(Origin, b"200").fin(Origin);
+        assert_eq!(last.skip(1).hear().1, "E<0> E. O(200) O.", "the edge sends no more");
         let (_, unseen) = talk.skip(1).hear();
         assert_eq!(unseen, "E<0> O(200) E(GET2) O(200) O.", "a question in a SYN that the capture does not hold");
     }
