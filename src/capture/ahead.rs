@@ -98,10 +98,10 @@ const BEGINNING: usize = 128 * 1024;
 pub(super) const HEADROOM: usize = 64 * 1024;
 
 /// Bytes of a block behind its headroom.
-const BLOCK: usize = 128 * 1024;
+const BLOCK: usize = 256 * 1024;
 
 /// Blocks that go round.
-const BLOCKS: usize = 3;
+const BLOCKS: usize = 2;
 
 #[cfg(test)]
 mod tests {
