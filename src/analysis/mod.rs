@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 
 use crate::capture::{LinkType, Packet};
 use crate::tcp::{MaxMemory, Roles, Table, Watch};
-use crate::timeline::{Edge, PacketRef, Time};
+use crate::timeline::{Edge, Time};
 use crate::tls::{KeyLog, TrustAnchors};
 use crate::verdict::{EdgeLog, Incident, Verdict};
-use crate::wire::{self, Decoded, Decoder, Reason, Segment};
+use crate::wire::{self, Decoded, Decoder, Reason};
 use gathered::Gathered;
 use session::Session;
 
@@ -129,38 +129,22 @@ impl Analysis {
         }
         self.packets = self.packets.saturating_add(1);
         capture.last = capture.last.max(packet.time);
+        let Self { options, decoder, unknown_links, table, findings, .. } = self;
+        let app = || Session::new(&options.keys, &options.trust);
         match wire::plain(packet) {
-            Some(segment) => self.segment(at, &segment),
-            None => self.any(at, packet),
+            Some(segment) => table.segment(at, &segment, app, findings),
+            None => match &decoder.decode(packet) {
+                Decoded::Tcp(segment) => table.segment(at, segment, app, findings),
+                Decoded::Icmp(error) => table.icmp(at, error, app),
+                Decoded::Other(Reason::UnknownLink) => {
+                    let packets = unknown_links.entry(packet.link).or_default();
+                    *packets = packets.saturating_add(1);
+                }
+                Decoded::Other(_) => {}
+            },
         }
         if packet.time.nanos_since(self.looked) >= LOOK_NS {
             self.pass(packet.time);
-        }
-    }
-
-    #[inline]
-    fn segment(&mut self, at: PacketRef, segment: &Segment<'_>) {
-        let (keys, trust) = (&self.options.keys, &self.options.trust);
-        self.table.segment(at, segment, || Session::new(keys, trust), &mut self.findings);
-    }
-
-    /// Takes a packet that is not as plain as most.
-    #[inline(never)]
-    fn any(&mut self, at: PacketRef, packet: &Packet<'_>) {
-        match &self.decoder.decode(packet) {
-            Decoded::Tcp(segment) => {
-                let (keys, trust) = (&self.options.keys, &self.options.trust);
-                self.table.segment(at, segment, || Session::new(keys, trust), &mut self.findings);
-            }
-            Decoded::Icmp(error) => {
-                let (keys, trust) = (&self.options.keys, &self.options.trust);
-                self.table.icmp(at, error, || Session::new(keys, trust));
-            }
-            Decoded::Other(Reason::UnknownLink) => {
-                let packets = self.unknown_links.entry(packet.link).or_default();
-                *packets = packets.saturating_add(1);
-            }
-            Decoded::Other(_) => {}
         }
     }
 

@@ -76,28 +76,18 @@ impl Job {
         mut look: Option<&mut dyn FnMut(&Packet<'_>)>,
     ) -> Result<(Verdict, Vec<Source>), Error> {
         let mut analysis = Analysis::new(self.options(key_logs, records, Judging::WithHindsight)?);
-        let Reading { mut input, mut filter, mut progress } = self.open(talk)?;
-        let mut batches = 0_u64;
-        while let Some(batch) = input.next_batch()? {
-            match batch {
-                Batch::Secrets(key_log) => analysis.secrets(key_log),
-                Batch::Packets(packets) => {
-                    for packet in packets {
-                        let wanted = filter.as_mut().map_or(Ok(true), |filter| filter.matches(&packet))?;
-                        if wanted {
-                            if let Some(look) = &mut look {
-                                look(&packet);
-                            }
-                            analysis.packet(&packet);
-                        }
+        let input = self.read(talk, |item| {
+            match item {
+                Item::Secrets(key_log) => analysis.secrets(key_log),
+                Item::Packet(packet) => {
+                    if let Some(look) = &mut look {
+                        look(&packet);
                     }
+                    analysis.packet(&packet);
                 }
             }
-            batches = batches.saturating_add(1);
-            if batches.is_multiple_of(BATCHES_PER_LOOK) {
-                progress.update(input.bytes_read());
-            }
-        }
+            Next::Go
+        })?;
         if let Some(link) = analysis.only_unknown_link() {
             let path = self.inputs.first().cloned().unwrap_or_default();
             return Err(Error::UnknownLink { path, link });
@@ -108,28 +98,32 @@ impl Job {
 
     /// Hands what the filter lets pass to `take`, until it has enough.
     pub(super) fn read(&self, talk: Talk, mut take: impl FnMut(Item<'_>) -> Next) -> Result<Input, Error> {
-        let Reading { mut input, mut filter, mut progress } = self.open(talk)?;
-        let mut packets = 0_u64;
-        while let Some(item) = input.next_item()? {
-            let wanted = match (&mut filter, &item) {
-                (Some(filter), Item::Packet(packet)) => filter.matches(packet)?,
-                _ => true,
-            };
-            if wanted && take(item) == Next::Stop {
-                break;
+        let mut input = Input::open(&self.inputs)?;
+        let mut filter = self.filter.as_deref().map(Filter::new).transpose()?;
+        let mut progress = talk.progress(input.total_bytes());
+        let mut batches = 0_u64;
+        while let Some(batch) = input.next_batch()? {
+            match batch {
+                Batch::Secrets(key_log) => {
+                    if take(Item::Secrets(key_log)) == Next::Stop {
+                        return Ok(input);
+                    }
+                }
+                Batch::Packets(packets) => {
+                    for packet in packets {
+                        let wanted = filter.as_mut().map_or(Ok(true), |filter| filter.matches(&packet))?;
+                        if wanted && take(Item::Packet(packet)) == Next::Stop {
+                            return Ok(input);
+                        }
+                    }
+                }
             }
-            packets = packets.saturating_add(1);
-            if packets.is_multiple_of(PACKETS_PER_LOOK) {
+            batches = batches.saturating_add(1);
+            if batches.is_multiple_of(BATCHES_PER_LOOK) {
                 progress.update(input.bytes_read());
             }
         }
         Ok(input)
-    }
-
-    fn open(&self, talk: Talk) -> Result<Reading, Error> {
-        let input = Input::open(&self.inputs)?;
-        let filter = self.filter.as_deref().map(Filter::new).transpose()?;
-        Ok(Reading { progress: talk.progress(input.total_bytes()), input, filter })
     }
 
     /// The text of the key logs, each of which may be a pipe: they are read once.
@@ -151,13 +145,6 @@ impl Job {
         let (edge, edge_log) = (self.edge.clone(), self.edge_log.clone());
         Ok(Options { edge, roles, keys, trust, records, edge_log, judging, max_memory: self.max_memory })
     }
-}
-
-/// Captures that are being read.
-struct Reading {
-    input: Input,
-    filter: Option<Filter>,
-    progress: Progress,
 }
 
 /// Whether more is to be read.
@@ -265,8 +252,5 @@ const GZIP: &[u8] = &[0x1f, 0x8b];
 /// Bytes of an unpacked log that are read: a small file can unpack to any size.
 const EDGE_LOG_BYTES: u64 = 1 << 30;
 
-/// Packets between two looks at the progress bar.
-const PACKETS_PER_LOOK: u64 = 4096;
-
-/// Batches of packets between two of them.
+/// Batches of packets between two looks at the progress bar.
 const BATCHES_PER_LOOK: u64 = 128;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use super::application::{Answered, Application, Asked};
 use super::connection::Connection;
 use super::flow::between;
-use super::knock::Knock;
+use super::knock::{Header, Knock};
 use super::log::Log;
 use super::spare::Spare;
 use super::vantage::vantage;
@@ -33,8 +33,7 @@ pub(super) struct Brief {
     side: ByPeer<Side>,
     talk: Talk,
     edge: Endpoint,
-    /// The edge's first segment behind its SYN came.
-    established: bool,
+    /// How many came behind the SYN-ACK; the first is the edge's.
     segments: u8,
     events: Events,
     knock: Knock,
@@ -84,15 +83,15 @@ impl Brief {
     /// Bytes that one takes at most: it is not looked at only to be counted.
     pub(super) const MEMORY: u64 = size_of::<Self>() as u64 + 2 * BYTES as u64 + SEGMENTS as u64 * Log::SEGMENT as u64;
 
-    /// A connection of which the handshake was seen, but for its last segment; none where there was no SYN-ACK.
-    fn of(knock: &Knock, mut log: Log) -> Option<Self> {
-        let (syn, answer) = (knock.syn.seq, knock.answer.as_ref()?.seq);
+    /// A connection of which the handshake was seen, but for its last segment.
+    fn of(knock: &Knock, syn_ack: &Header, mut log: Log) -> Self {
+        let (syn, answer) = (knock.syn.seq, syn_ack.seq);
         log.clear();
         let edge = Side { first: syn + 1, next: syn + 1, acked: syn + 1, packets: 1, closed: false };
         let origin = Side { first: answer + 1, next: answer + 1, acked: answer, packets: 1, closed: false };
         let side = ByPeer { edge, origin };
-        let (talk, edge, events) = (Talk::Nothing, knock.edge, Events::default());
-        Some(Self { log, side, talk, edge, established: false, segments: 0, events, knock: *knock })
+        let events = Events { last: syn_ack.packet, ..Events::default() };
+        Self { log, side, talk: Talk::Nothing, edge: knock.edge, segments: 0, events, knock: *knock }
     }
 
     /// Takes the next segment and returns true, where the connection stays ordinary with it. Where it does not, nothing
@@ -112,10 +111,10 @@ impl Brief {
         if self.talk == Talk::Nothing && talk == Talk::Asked {
             self.events.question_at = place;
         }
-        (self.talk, self.segments, self.events.last) = (talk, self.segments.saturating_add(1), packet);
-        if !self.established {
-            (self.established, self.events.established) = (true, packet);
+        if self.segments == 0 {
+            self.events.established = packet;
         }
+        (self.talk, self.segments, self.events.last) = (talk, self.segments.saturating_add(1), packet);
         self.goes_on(from, packet, segment);
         true
     }
@@ -134,7 +133,7 @@ impl Brief {
             && segment.seq == own.next
             && (0..=other.next.since(other.acked)).contains(&acknowledged)
             && (brings && !own.closed || !brings && acknowledged > 0)
-            && (self.established || from == Peer::Edge && segment.ack == other.next)
+            && (self.segments > 0 || from == Peer::Edge && segment.ack == other.next)
             && self.segments < SEGMENTS
     }
 
@@ -188,7 +187,7 @@ impl Brief {
 
     /// The last packet seen.
     pub(super) fn last(&self) -> PacketRef {
-        if self.established { self.events.last } else { self.knock.syn.packet }
+        self.events.last
     }
 
     /// The connection that it is, told from its SYN on.
@@ -272,8 +271,7 @@ fn set<T>(list: &mut Vec<T>, value: Option<T>) {
 /// The memory of those that have ended, for those that begin.
 #[derive(Default)]
 pub(super) struct Briefs {
-    #[expect(clippy::vec_box, reason = "they go out of here and come back without being moved")]
-    spare: Vec<Box<Brief>>,
+    spare: Vec<Log>,
     /// What is told of each, one after the other.
     line: Option<Box<Timeline>>,
 }
@@ -281,14 +279,8 @@ pub(super) struct Briefs {
 impl Briefs {
     /// What is known of the connection when its handshake is nearly done; none where nobody has answered its SYN.
     pub(super) fn begin(&mut self, knock: &Knock) -> Option<Box<Brief>> {
-        knock.answer.as_ref()?;
-        match self.spare.pop() {
-            Some(mut brief) => {
-                *brief = Brief::of(knock, std::mem::take(&mut brief.log))?;
-                Some(brief)
-            }
-            None => Some(Box::new(Brief::of(knock, Log::default())?)),
-        }
+        let syn_ack = knock.answer.as_ref()?;
+        Some(Box::new(Brief::of(knock, syn_ack, self.spare.pop().unwrap_or_default())))
     }
 
     /// The record of a connection that has ended, as far as the statistics ask; none where it has to be told.
@@ -301,7 +293,7 @@ impl Briefs {
     /// Keeps the memory of a connection that has ended.
     pub(super) fn add(&mut self, brief: Box<Brief>) {
         if self.spare.len() < SPARE {
-            self.spare.push(brief);
+            self.spare.push(brief.log);
         }
     }
 }

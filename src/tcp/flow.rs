@@ -55,9 +55,7 @@ impl FlowKey {
         let ((low, low_port), (high, high_port)) = if a <= b { (a, b) } else { (b, a) };
         Self { addresses: [pieces(low), pieces(high)], ports: u32::from(low_port) << 16 | u32::from(high_port) }
     }
-}
 
-impl FlowKey {
     /// The same in fewer steps, for addresses in the mapped block.
     #[inline]
     fn of_ipv4(a: (u32, u16), b: (u32, u16)) -> Self {

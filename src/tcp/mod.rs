@@ -16,7 +16,6 @@ mod flow;
 mod gone;
 mod habits;
 mod history;
-mod kept;
 mod knock;
 mod log;
 mod memory;

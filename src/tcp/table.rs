@@ -55,6 +55,21 @@ pub(super) struct Slot<A> {
     pub(super) stage: Stage<A>,
 }
 
+impl<A: Application> Slot<A> {
+    /// Puts the connection among the closed ones, once it is.
+    #[inline]
+    fn queue_closed(&mut self, slot: u32, now: Time, closed: &mut VecDeque<Queued>) {
+        if self.queued || !self.stage.closed() {
+            return;
+        }
+        self.queued = true;
+        if let Stage::Open(connection) = &mut self.stage {
+            connection.trim();
+        }
+        closed.push_back(Queued { slot, index: self.index, since: now });
+    }
+}
+
 /// A slot in a queue, with the index of the connection that it held then: slots are used again.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Queued {
@@ -128,7 +143,7 @@ impl<A: Application> Table<A> {
         if !entry.stage.is_open() {
             let briefly = || self.looks.is_none() && !records.wants_all();
             if self.stages.take_early(&mut entry.stage, source, packet, segment, briefly) {
-                return self.queue_closed(slot, packet.time);
+                return entry.queue_closed(slot, packet.time, &mut self.closed);
             }
             let _ = self.stages.open_in_place(&mut entry.stage, &app);
         }
@@ -149,11 +164,7 @@ impl<A: Application> Table<A> {
             return;
         }
         connection.segment(from, packet, segment);
-        if connection.closed() && !entry.queued {
-            entry.queued = true;
-            connection.trim();
-            self.closed.push_back(Queued { slot, index: entry.index, since: packet.time });
-        }
+        entry.queue_closed(slot, packet.time, &mut self.closed);
         if self.looks.is_some() {
             self.notice(slot, packet.time);
         }
@@ -289,9 +300,7 @@ impl<A: Application> Table<A> {
             {
                 continue;
             }
-            let mut connection = self.stages.open(stage, app);
-            connection.line.given_up = true;
-            self.hand_out(connection, records);
+            self.give_up(stage, app, records);
         }
     }
 
@@ -308,20 +317,16 @@ impl<A: Application> Table<A> {
         open.sort_unstable();
         let excess = self.memory.excess(open.iter().map(|(.., bytes)| *bytes));
         for (_, slot, _) in open.into_iter().take(excess) {
-            let Some(Slot { stage, .. }) = self.take(slot) else { continue };
-            let mut connection = self.stages.open(stage, app);
-            connection.line.given_up = true;
-            self.hand_out(connection, records);
+            if let Some(Slot { stage, .. }) = self.take(slot) {
+                self.give_up(stage, app, records);
+            }
         }
     }
 
-    /// Puts a connection that was taken early among the closed ones, once it is.
-    fn queue_closed(&mut self, slot: u32, now: Time) {
-        let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return };
-        if !entry.queued && entry.stage.closed() {
-            entry.queued = true;
-            self.closed.push_back(Queued { slot, index: entry.index, since: now });
-        }
+    fn give_up(&mut self, stage: Stage<A>, app: &impl Fn() -> A, records: &mut impl Records) {
+        let mut connection = self.stages.open(stage, app);
+        connection.line.given_up = true;
+        self.hand_out(connection, records);
     }
 
     pub(super) fn held_by(&self, queued: Queued) -> Option<&Slot<A>> {

@@ -4,7 +4,7 @@
 //! of it. Whatever is not certain is left to them.
 
 use super::fields::{Field, is_token};
-use super::response::singleton;
+use super::response::{SINGLETONS, singleton};
 use crate::tcp::{Answered, Asked};
 
 /// Fields that a head may have.
@@ -26,8 +26,7 @@ pub fn request(bytes: &[u8]) -> Option<Asked> {
     let mut close = None;
     let mut fields = Fields { rest, lines: 1 };
     while let Some(field) = fields.next()? {
-        let name = field.name;
-        match name.len() {
+        match field.name.len() {
             6 if field.is("expect") => return None,
             7 if field.is("upgrade") => return None,
             10 if field.is("connection") => only(&mut close, connection(field.value)?)?,
@@ -50,7 +49,7 @@ pub fn response(asked: &Asked, bytes: &[u8]) -> Option<Answered> {
     let digit = |byte: u8| u16::from(byte.wrapping_sub(b'0'));
     let status = digit(a).wrapping_mul(100).wrapping_add(digit(b).wrapping_mul(10)).wrapping_add(digit(c));
     let (mut close, mut length, mut largest, mut count) = (None, None, 0, 0_u32);
-    let mut once = [false; 10];
+    let mut once = [false; SINGLETONS.len()];
     let mut fields = Fields { rest: line_end(rest)?.1, lines: 1 };
     while let Some(field) = fields.next()? {
         count = count.saturating_add(1);

@@ -22,7 +22,7 @@ const QUOTE: usize = 64;
 const KEPT_DEVIATIONS: usize = 16;
 
 /// Fields that stand once (RFC 9110: their grammar is no list), by the length of their names.
-const SINGLETONS: [&str; 10] = [
+pub(super) const SINGLETONS: [&str; 10] = [
     "age",
     "date",
     "etag",
