@@ -120,6 +120,7 @@ impl<A: Application> Table<A> {
 
     /// Takes one segment. `app` makes the layers above a new connection; `records` receives every connection
     /// that is given up for good.
+    #[inline(always)]
     pub fn segment(
         &mut self,
         packet: PacketRef,
